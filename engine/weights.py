@@ -1,0 +1,148 @@
+"""Weights files: safetensors with metadata. Loading never unpickles, and names what does not fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+
+from engine.decode import MEAN_RGB, STD_RGB, Decoded
+from engine.errors import UserError
+from engine.joints import ScoreMap
+from engine.model import Architecture, PoseResNet
+from engine.skeleton import JOINT_NAMES
+
+SCHEMA = 1
+BUNDLED = Path(__file__).parent / "bundled"
+NAMES = ("lite", "full")
+
+
+class WeightsError(UserError):
+    """A weights file that cannot be used, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A trained network as it lies on disk."""
+
+    name: str
+    architecture: Architecture
+    state: dict[str, Tensor]
+    window: int | None  # of the decode that the training chose, None = global
+    score_map: ScoreMap
+    card: dict[str, object]  # training data and terms, recipe, figures
+    sha256: str  # of the file; empty before it is written
+
+    def network(self) -> PoseResNet:
+        """The network in float32, in evaluation mode. WeightsError names tensors that do not fit."""
+        network = PoseResNet(self.architecture)
+        expected = network.state_dict()
+        wrong = sorted(expected.keys() ^ self.state.keys())
+        wrong += [k for k in expected.keys() & self.state.keys() if expected[k].shape != self.state[k].shape]
+        if wrong:
+            raise WeightsError(
+                f"{self.name}: {len(wrong)} tensors do not fit {self.architecture}, among them {wrong[:3]}; "
+                "was the file made by another version? retrain it or use `--weights lite`"
+            )
+        network.load_state_dict({k: v.to(expected[k].dtype) for k, v in self.state.items()})
+        return network.eval()
+
+    def decoded(self) -> Decoded:
+        """Network and decode in one module, as the backends compile it."""
+        return Decoded(self.network(), window=self.window).eval()
+
+
+def load_weights(name: str) -> Weights:
+    """Bundled weights by name (`auto` is `lite`) or a file by path. WeightsError says what does not fit."""
+    wanted = "lite" if name == "auto" else name
+    path = BUNDLED / f"{wanted}.safetensors" if wanted in NAMES else Path(wanted)
+    if not path.is_file():
+        hint = (
+            f"train it: `python run.py pretrain DATASET... --weights {wanted}`"
+            if wanted in NAMES
+            else f"give a .safetensors file or one of {', '.join(NAMES)}"
+        )
+        what = f"weights '{wanted}' are not bundled yet" if wanted in NAMES else f"no weights file {wanted}"
+        raise WeightsError(f"{what}; {hint}")
+    return read_weights(path)
+
+
+def read_weights(path: Path) -> Weights:
+    """A weights file. WeightsError when it is not safetensors, or not ours, or newer than this program."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file ({error}); weights end in .safetensors") from error
+    if "pose" not in metadata:
+        raise WeightsError(
+            f"{path} holds no description of a pose network; weights come from `python run.py pretrain` or `finetune`"
+        )
+    record = json.loads(metadata["pose"])
+    if record["schema"] > SCHEMA:
+        raise WeightsError(f"{path} has schema {record['schema']}, this program reads up to {SCHEMA}; update it")
+    if tuple(record["joints"]) != JOINT_NAMES:
+        raise WeightsError(f"{path} predicts other joints ({record['joints'][:3]}...); this program needs mpii16")
+    architecture = dict(record["architecture"], wasp_rates=tuple(record["architecture"]["wasp_rates"]))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Weights(
+        name=path.stem,
+        architecture=Architecture(**architecture),
+        state=state,
+        window=record["decode"]["window"],
+        score_map=ScoreMap(**record["score_map"]),
+        card=record["card"],
+        sha256=digest,
+    )
+
+
+def write_weights(weights: Weights, path: Path) -> None:
+    """Store weights in half precision (batch statistics included), atomically."""
+    record = {
+        "schema": SCHEMA,
+        "architecture": asdict(weights.architecture),
+        "joints": list(JOINT_NAMES),
+        "decode": {"window": weights.window, "x": [-0.5, 0.5], "y": [-0.5, 0.5], "z": [-1.0, 1.0]},
+        "normalisation": {"mean_rgb": MEAN_RGB, "std_rgb": STD_RGB},
+        "score_map": asdict(weights.score_map),
+        "card": weights.card,
+    }
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in weights.state.items()
+    }
+    data = safetensors_bytes(state, metadata={"pose": json.dumps(record)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def load_imagenet_backbone(network: PoseResNet, path: Path) -> int:
+    """Copy a torchvision ResNet checkpoint (.pth or .safetensors) into the backbone; returns how many tensors.
+
+    WeightsError when the file is another depth. The classifier `fc` is left out; a .pth is read without unpickling
+    anything but tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"{path} is not a readable checkpoint ({error})") from error
+    own = network.state_dict()
+    backbone = {k: v for k, v in own.items() if k.split(".")[0] in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")}
+    wrong = [k for k, v in backbone.items() if k not in state or state[k].shape != v.shape]
+    wrong += [k for k in state if k not in backbone and not k.startswith("fc.")]
+    if wrong:
+        raise WeightsError(f"{path} is no ResNet-{network.architecture.backbone}: {len(wrong)} tensors differ, {wrong[0]}")
+    network.load_state_dict({k: state[k] for k in backbone}, strict=False)
+    return len(backbone)

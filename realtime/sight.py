@@ -1,0 +1,135 @@
+"""One look of the network at some boxes of a frame, and how far to believe what it says.
+
+Every threshold that decides between "a person" and "nobody" lives here, in one table.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+from jaxtyping import Bool, Float64, UInt8
+from numpy import ndarray
+
+from engine.backends import Engine
+from engine.crop import BOX_MARGIN, Box, box_around
+from engine.joints import EngineOutput, Joints, read_joints
+from engine.skeleton import LIMB_JOINTS, PELVIS, THORAX
+
+# --- a person or nobody: tuned on real weights, see docs/architecture.md ---
+# presence and quality of a first look that are worth a second one; low, because a first box fits badly
+CANDIDATE_PRESENCE = 0.3
+CANDIDATE_QUALITY = 0.1
+# what a settled box must reach before somebody is said to be there
+ACCEPT_PRESENCE = 0.6
+ACCEPT_QUALITY = 0.25
+# below these a track looks away; lower than the ones above, so that a track does not flicker
+LOSE_PRESENCE = 0.3
+LOSE_QUALITY = 0.12
+# a joint at or above this score helps to place the next box
+JOINT_SCORE = 0.3
+# fewer sure joints than this say nothing about where the person is
+SURE_JOINTS_MIN = 5
+# a person at a desk shows about eight of the twelve limb joints: the others must not count against them
+LIMBS_COUNTED = 8
+# tight box of the joints over the box's side: 0.8 where the box fits, 0.3 in the loosest first box
+EXTENT_MIN = 0.2
+# pelvis to thorax in space over the box's side: 0.23 for a person standing in a box that fits
+TORSO_MIN = 0.05
+# mean distance of the sure joints over the smaller side: the same person seen twice is below 0.05,
+# two people shoulder to shoulder are at 0.24
+SAME_DISTANCE = 0.12
+SAME_IOU = 0.6
+
+MAX_BOXES_PER_CALL = 8  # bounds the memory of one engine call
+
+_log = logging.getLogger(__name__)
+
+
+class Sight:
+    """Shows boxes to the engine. Rows that are not finite count as nobody and are counted in `broken_outputs`."""
+
+    def __init__(self, engine: Engine, K: Float64[ndarray, "3 3"]) -> None:
+        self.engine = engine
+        self.K = K
+        self.broken_outputs = 0
+        self.engine_s = 0.0  # time spent waiting for the engine since the last reset by the owner
+
+    def look(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box]) -> list[Joints | None]:
+        """What the network sees in each box; None where its numbers are not finite."""
+        seen: list[Joints | None] = []
+        for start in range(0, len(boxes), MAX_BOXES_PER_CALL):
+            part = boxes[start : start + MAX_BOXES_PER_CALL]
+            begin = time.perf_counter()
+            output = self.engine.submit(image_bgr, part, self.K).result()
+            self.engine_s += time.perf_counter() - begin
+            seen += self._read(output, part)
+        return seen
+
+    def _read(self, output: EngineOutput, boxes: list[Box]) -> list[Joints | None]:
+        finite = np.isfinite(output.joints).all(axis=(1, 2)) & np.isfinite(output.presence)
+        finite &= (output.joints[:, :, 3:] >= 0).all(axis=(1, 2))
+        if broken := int((~finite).sum()):
+            if not self.broken_outputs:
+                _log.warning("the engine %s gave numbers that are not finite; counted as nobody", self.engine.name)
+            self.broken_outputs += broken
+        good = EngineOutput(output.joints[finite], output.presence[finite])
+        scores = self.engine.score_map
+        read = iter(read_joints(good, [box for box, ok in zip(boxes, finite, strict=True) if ok], self.K, scores))
+        return [next(read) if ok else None for ok in finite]
+
+
+def quality(joints: Joints) -> float:
+    """How sure the network is of this pose: presence times the mean score of its surest limb joints."""
+    limbs = np.sort(joints.score[list(LIMB_JOINTS)])[-LIMBS_COUNTED:]
+    return joints.presence * float(limbs.mean())
+
+
+def sure(joints: Joints) -> Bool[ndarray, "16"]:
+    """Which joints may place a box."""
+    return joints.score >= JOINT_SCORE
+
+
+def plausible(joints: Joints) -> bool:
+    """Whether this can be a body at all: not collapsed into a point, with a trunk of some length."""
+    joints_sure = joints.px[sure(joints)]
+    if len(joints_sure) < SURE_JOINTS_MIN:
+        return False
+    extent_px = float(np.ptp(joints_sure, axis=0).max())
+    torso_px = float(np.linalg.norm(joints.px[THORAX] - joints.px[PELVIS]))
+    torso_depth = abs(float(joints.depth[THORAX] - joints.depth[PELVIS]))
+    torso = float(np.hypot(torso_px / joints.box.side_px, torso_depth))
+    return extent_px >= EXTENT_MIN * joints.box.side_px and torso >= TORSO_MIN
+
+
+def accepted(joints: Joints) -> bool:
+    """Whether a search may say that somebody is here."""
+    return joints.presence >= ACCEPT_PRESENCE and quality(joints) >= ACCEPT_QUALITY and plausible(joints)
+
+
+def kept(joints: Joints) -> bool:
+    """Whether a track may go on with this pose."""
+    return joints.presence >= LOSE_PRESENCE and quality(joints) >= LOSE_QUALITY and plausible(joints)
+
+
+def fitted_box(joints: Joints) -> Box:
+    """The box around the sure joints, as in training; the present box where too few are sure."""
+    chosen = joints.px[sure(joints)]
+    return box_around(chosen, margin=BOX_MARGIN) if len(chosen) >= SURE_JOINTS_MIN else joints.box
+
+
+def iou(a: Box, b: Box) -> float:
+    """Area of the intersection of two boxes over that of their union."""
+    overlap = (a.side_px + b.side_px) / 2 - np.abs(a.center_px - b.center_px)
+    inner = float(np.prod(np.clip(overlap, 0.0, min(a.side_px, b.side_px))))
+    return inner / (a.side_px**2 + b.side_px**2 - inner)
+
+
+def same_person(a: Joints, b: Joints) -> bool:
+    """Whether two poses of one frame are one person: by their joints, by their boxes where joints are unsure."""
+    both = sure(a) & sure(b)
+    if both.sum() < SURE_JOINTS_MIN:
+        return iou(fitted_box(a), fitted_box(b)) > SAME_IOU
+    distance_px = float(np.linalg.norm(a.px[both] - b.px[both], axis=1).mean())
+    return distance_px < SAME_DISTANCE * min(fitted_box(a).side_px, fitted_box(b).side_px)

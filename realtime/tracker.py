@@ -1,0 +1,204 @@
+"""Following people from frame to frame: the last unsmoothed pose gives the next box."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numpy import ndarray
+
+from engine.backends import Engine
+from engine.crop import Box
+from engine.joints import Joints
+from realtime.frame import Frame
+from realtime.search import Search, clipped
+from realtime.sight import SURE_JOINTS_MIN, Sight, fitted_box, kept, quality, same_person, sure
+
+# a live search is spread: so many boxes a frame while nobody is followed ...
+SEARCH_BUDGET = 8
+# ... and so many while somebody is, whose frame rate must not suffer
+SPARE_BUDGET = 2
+# a file or a folder is searched whole; while somebody is followed and others are wanted, every so many frames
+SEARCH_EVERY = 15
+# bad frames in a row before a track lets go: 0.17 s at 30 fps, longer than a blurred turn
+MISSES_ALLOWED = 5
+# back near the lost place within this time it is the same person
+REMEMBER_S = 1.0
+# a lost person is looked for where they were, and in a box wider by this
+WIDER = 1.5
+# the box may change its side by these factors from frame to frame; it grows at once when an arm
+# goes up and shrinks slowly, so that a swinging arm stays inside
+GROWTH = (0.93, 1.2)
+SHRINK_GAIN = 0.3
+# with this many sure joints the pose alone places the box; with fewer the last box has a say
+SURE_JOINTS_FULL = 12
+# below this running quality a track is doubtful: the search goes on and may replace it ...
+DOUBTFUL_QUALITY = 0.25
+# ... by a pose that is surer by this factor
+BETTER = 1.5
+QUALITY_GAIN = 0.2  # of the running mean, per frame
+
+
+@dataclass(slots=True)
+class _Track:
+    id: int
+    joints: Joints  # the last good pose
+    box: Box  # where to look next
+    seen_s: float
+    quality: float  # running mean
+    misses: int = 0
+
+    @property
+    def followed(self) -> bool:
+        return self.misses <= MISSES_ALLOWED
+
+    @property
+    def certain(self) -> bool:
+        return self.misses == 0 and self.quality >= DOUBTFUL_QUALITY
+
+
+class Tracker:
+    """Who is in the frame, and where: `(id, joints)` for each person seen.
+
+    An id stays with a person, also when they are found again near the lost place within `REMEMBER_S`. With
+    `track=False` every frame is searched anew and ids count the people of that frame, surest first.
+    `live` spreads a search over frames; without it each search is complete.
+    """
+
+    def __init__(
+        self, engine: Engine, K: Float64[ndarray, "3 3"], *, people: int = 1, track: bool = True, live: bool = False
+    ) -> None:
+        if people < 1:
+            raise ValueError(f"at least one person must be wanted, got {people = }")
+        self._sight = Sight(engine, K)
+        self._search = Search(self._sight)
+        self._people = people
+        self._follows = track
+        self._live = live
+        self._tracks: list[_Track] = []
+        self._next_id = 0
+        self._since_search = 0
+        self.stage_ms: dict[str, float] = {}  # of the last frame: search, track, engine
+
+    @property
+    def broken_outputs(self) -> int:
+        """How many boxes the engine answered with numbers that are not finite."""
+        return self._sight.broken_outputs
+
+    def __call__(self, frame: Frame) -> list[tuple[int, Joints]]:
+        """The people of one frame, ordered by id."""
+        self.stage_ms = {"search": 0.0, "track": 0.0, "engine": 0.0}
+        begin = time.perf_counter()
+        if not self._follows:
+            found = self._search(frame.image_bgr, wanted=self._people)
+            self._clock("search", begin)
+            return list(enumerate(found))
+        self._forget(frame.time_s)
+        self._follow(frame)
+        self._clock("track", begin)
+        begin = time.perf_counter()
+        self._find_more(frame)
+        self._clock("search", begin)
+        return sorted(((t.id, t.joints) for t in self._tracks if t.misses == 0), key=lambda pair: pair[0])
+
+    def _clock(self, stage: str, begin_s: float) -> None:
+        """Books the time since `begin_s`, the engine's own part apart."""
+        engine_s, self._sight.engine_s = self._sight.engine_s, 0.0
+        self.stage_ms[stage] += (time.perf_counter() - begin_s - engine_s) * 1e3
+        self.stage_ms["engine"] += engine_s * 1e3
+
+    def _forget(self, time_s: float) -> None:
+        """Drops tracks lost long ago. A clock that jumps back (a stream that restarts) forgets at once."""
+        self._tracks = [t for t in self._tracks if t.followed or 0.0 <= time_s - t.seen_s <= REMEMBER_S]
+
+    def _follow(self, frame: Frame) -> None:
+        followed = [t for t in self._tracks if t.followed]
+        seen = self._sight.look(frame.image_bgr, [t.box for t in followed]) if followed else []
+        for track, joints in zip(followed, seen, strict=True):
+            if joints is None or not kept(joints):
+                track.misses += 1
+                track.quality *= 1.0 - QUALITY_GAIN
+                continue
+            box = next_box(track.box, joints, frame.image_bgr)
+            now = track.quality + QUALITY_GAIN * (quality(joints) - track.quality)
+            track.joints, track.box, track.seen_s, track.quality, track.misses = joints, box, frame.time_s, now, 0
+        self._part()
+
+    def _part(self) -> None:
+        """Two tracks on one person: the less sure one is let go, remembered for a while as lost."""
+        for a, b in combinations([t for t in self._tracks if t.misses == 0], 2):
+            if a.misses == b.misses == 0 and same_person(a.joints, b.joints):
+                min(a, b, key=lambda t: t.quality).misses = MISSES_ALLOWED + 1
+
+    def _find_more(self, frame: Frame) -> None:
+        certain = [t for t in self._tracks if t.certain]
+        if len(certain) >= self._people:
+            return
+        self._since_search += 1
+        away = [t for t in self._tracks if t.misses]
+        if not (self._live or away or not self._tracks or self._since_search >= SEARCH_EVERY):
+            return
+        self._since_search = 0
+        spare = SPARE_BUDGET if any(t.misses == 0 for t in self._tracks) else SEARCH_BUDGET
+        hints = [Box(t.box.center_px, t.box.side_px * wide) for t in away for wide in (1.0, WIDER)]
+        found = self._search(
+            frame.image_bgr,
+            wanted=self._people - len(certain),
+            hints=hints,
+            taken=[t.joints for t in certain],
+            budget=spare if self._live else None,
+        )
+        for joints in found:
+            self._seat(joints, frame)
+
+    def _seat(self, joints: Joints, frame: Frame) -> None:
+        """Gives a found person a track: their old one, a free one, or that of somebody less sure."""
+        track = self._owner(joints)
+        if track is not None and track.misses == 0 and quality(joints) < track.quality * BETTER:
+            return
+        if track is None and not self._make_room(quality(joints)):
+            return
+        if track is None:
+            track = _Track(self._next_id, joints, joints.box, frame.time_s, 0.0)
+            self._next_id += 1
+            self._tracks.append(track)
+        height, width = frame.image_bgr.shape[:2]
+        track.joints, track.box = joints, clipped(fitted_box(joints), width, height)
+        track.seen_s, track.quality, track.misses = frame.time_s, quality(joints), 0
+
+    def _owner(self, joints: Joints) -> _Track | None:
+        """The nearest track that is lost, missing or doubtful, if it is near enough to be this person's."""
+        box = fitted_box(joints)
+        doubtful = [t for t in self._tracks if not t.certain and _near(t.box, box)]
+        return min(doubtful, key=lambda t: float(np.linalg.norm(t.box.center_px - box.center_px)), default=None)
+
+    def _make_room(self, newcomer: float) -> bool:
+        """Whether a newcomer of some quality may have a track; the weakest doubtful one goes for them."""
+        followed = [t for t in self._tracks if t.followed]
+        if len(followed) < self._people:
+            return True
+        weakest = min((t for t in followed if not t.certain), key=lambda t: t.quality, default=None)
+        if weakest is None or newcomer < weakest.quality * BETTER:
+            return False
+        self._tracks.remove(weakest)
+        return True
+
+
+def next_box(last: Box, joints: Joints, image_bgr: UInt8[ndarray, "h w 3"]) -> Box:
+    """Where to look next: around the pose, as far as its joints are sure, near the last box as far as not."""
+    height, width = image_bgr.shape[:2]
+    fitted = fitted_box(joints)
+    trust = float(np.clip((sure(joints).sum() - SURE_JOINTS_MIN + 1) / (SURE_JOINTS_FULL - SURE_JOINTS_MIN + 1), 0, 1))
+    log_change = trust * float(np.log(fitted.side_px / last.side_px))
+    if log_change < 0:
+        log_change *= SHRINK_GAIN
+    center = last.center_px + trust * (fitted.center_px - last.center_px)
+    return clipped(Box(center, last.side_px * float(np.clip(np.exp(log_change), *GROWTH))), width, height)
+
+
+def _near(a: Box, b: Box) -> bool:
+    larger, smaller = max(a.side_px, b.side_px), min(a.side_px, b.side_px)
+    return float(np.linalg.norm(a.center_px - b.center_px)) < larger / 2 and larger < 2 * smaller

@@ -1,0 +1,1 @@
+"""Data sets, synthetic people, augmentation, training and metrics."""

@@ -1,0 +1,36 @@
+"""What a network says about the plain crops of some samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from engine.decode import Decoded
+from train.datasets.sample import Sample
+from train.stream import plain_loader
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Predictions and labels of the same crops, in crop units."""
+
+    joints: Float64[ndarray, "n 16 6"]
+    presence: Float64[ndarray, "n"]
+    target: Float64[ndarray, "n 16 3"]
+    labelled: Bool[ndarray, "n 16"]
+
+
+@torch.inference_mode()
+def predict(model: Decoded, samples: Sequence[Sample], size_px: int) -> Seen:
+    """Run the samples through the model, with the boxes of their labels."""
+    parts = []
+    for batch in plain_loader(samples, size_px=size_px):
+        joints, presence = model(batch["image"].float())
+        parts.append((joints, presence, batch["target"], batch["weight"][..., 0] > 0))
+    joints, presence, target, labelled = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    return Seen(joints.astype(np.float64), presence.astype(np.float64), target.astype(np.float64), labelled)

@@ -1,0 +1,52 @@
+"""Which data set a folder holds, told by its content, and its samples by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from train.datasets.coco import read_person_free, read_pictures
+from train.datasets.labelled2d import DatasetError, read_labelled2d
+from train.datasets.sample import Sample
+from train.datasets.synthetic import read_synthetic
+
+Kind = Literal["labelled", "pseudo", "synthetic", "background"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One data set: where it is, what its labels are worth, its samples."""
+
+    folder: Path
+    kind: Kind
+    samples: Sequence[Sample]
+
+
+def find_datasets(folders: Sequence[Path]) -> list[Found]:
+    """The data sets in some folders or one level below them. DatasetError when one holds none."""
+    found = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise DatasetError(f"no folder {folder}; give folders of data sets, see docs/datasets.md")
+        here = [known for path in (folder, *sorted(folder.iterdir())) if (known := _read(path)) is not None]
+        if not here:
+            raise DatasetError(f"{folder} holds no data set that is known; docs/datasets.md shows the layouts")
+        found += here
+    return found
+
+
+def _read(folder: Path) -> Found | None:
+    if not folder.is_dir():
+        return None
+    if tables := sorted(folder.glob("*_joints.npz")):
+        kind: Kind = "pseudo" if any("everyday" in table.name for table in tables) else "labelled"
+        return Found(folder, kind, read_labelled2d(folder)) if any(folder.glob("*.zip")) else None
+    if any(folder.glob("shard_*.npz")):
+        return Found(folder, "synthetic", read_synthetic(folder))
+    if any(folder.glob("annotations/instances_*.json")):
+        return Found(folder, "background", read_person_free(folder))
+    if any(folder.glob("*.jpg")):
+        return Found(folder, "background", read_pictures(folder))
+    return None

@@ -1,0 +1,61 @@
+"""Videos with OpenPose joints beside them: `openpose_*_NAME.npz` (`keypoints (frames, n, 3)`, `names`) and videos/NAME.mp4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from train.datasets.labelled2d import DatasetError
+
+# OpenPose name of each mpii16 joint that it knows directly; pelvis is the middle of the hips
+NAMES = {
+    0: "RAnkle",
+    1: "RKnee",
+    2: "RHip",
+    3: "LHip",
+    4: "LKnee",
+    5: "LAnkle",
+    7: "Neck",
+    10: "RWrist",
+    11: "RElbow",
+    12: "RShoulder",
+    13: "LShoulder",
+    14: "LElbow",
+    15: "LWrist",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVideo:
+    """A video and the joints that another program found in each of its frames."""
+
+    path: Path
+    joints: Float64[ndarray, "frames 16 3"]  # x, y in pixels, score; NaN and 0 where unknown
+
+
+def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
+    """Every video of the folder that has joints. DatasetError when there is none."""
+    found = []
+    for table_path in sorted(folder.glob("openpose_*.npz")):
+        video = folder / "videos" / f"{table_path.stem.rsplit('_', 1)[-1]}.mp4"
+        if not video.is_file():
+            continue
+        with np.load(table_path, allow_pickle=False) as table:
+            found.append(LabelledVideo(video, _mpii16(table["keypoints"], [str(n) for n in table["names"]])))
+    if not found:
+        raise DatasetError(f"{folder} holds no openpose_*.npz with a video of its name in videos/")
+    return found
+
+
+def _mpii16(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
+    joints = np.full((len(keypoints), 16, 3), np.nan)
+    joints[..., 2] = 0
+    for joint, name in NAMES.items():
+        joints[:, joint] = keypoints[:, names.index(name)]
+    joints[:, 6] = (joints[:, 2] + joints[:, 3]) / 2
+    joints[joints[..., 2] <= 0] = (np.nan, np.nan, 0)
+    return joints

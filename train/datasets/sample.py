@@ -1,0 +1,53 @@
+"""One training sample, whatever it came from: a picture, the camera that took it, joints and what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+from numpy import ndarray
+
+from engine.crop import Box, camera_matrix
+
+# a photo without a known camera is taken to span this angle; it matters only for how a crop is turned
+ASSUMED_FOV_DEG = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A person in a picture, or a picture without one (`box` is None)."""
+
+    name: str
+    jpeg: bytes
+    K: Float64[ndarray, "3 3"]
+    joints_px: Float32[ndarray, "16 2"]  # of the picture; meaningless where the weight is 0
+    relative_depth: Float32[ndarray, "16"]  # (Z_j - Z_root) / Z_root in the picture's camera
+    weight: Float32[ndarray, "16 3"]  # how far x, y, z of each joint can be trusted, 0 = not labelled
+    box: Box | None  # the tight box x 1.25, before jitter
+
+    def image_bgr(self) -> UInt8[ndarray, "h w 3"]:
+        """The decoded picture."""
+        return decode_jpeg(self.jpeg)
+
+
+def decode_jpeg(data: bytes) -> UInt8[ndarray, "h w 3"]:
+    """A JPEG's pixels, BGR. ValueError when the bytes are damaged."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"not a readable JPEG ({len(data)} bytes)")
+    return image
+
+
+def assumed_camera(width: int, height: int) -> Float64[ndarray, "3 3"]:
+    """K of a photo of which nothing is known."""
+    return camera_matrix(width, height, fov_deg=ASSUMED_FOV_DEG)
+
+
+def background(name: str, jpeg: bytes) -> Sample:
+    """A picture without a person."""
+    height, width = decode_jpeg(jpeg).shape[:2]
+    none = np.zeros(16, np.float32)
+    K = assumed_camera(width, height)
+    return Sample(name, jpeg, K, np.zeros((16, 2), np.float32), none, np.zeros((16, 3), np.float32), None)

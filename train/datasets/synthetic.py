@@ -1,0 +1,49 @@
+"""Shards of rendered people as samples (written by `train.synthetic.shards`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.crop import box_around, crop_px_from_units
+from train.datasets.sample import Sample
+from train.synthetic.shards import Shard, read_shard
+
+# a hidden joint of a rendered person is known exactly, but nobody could see it
+HIDDEN_WEIGHT = 0.5
+MIN_INSIDE = 6
+
+
+def read_synthetic(folder: Path) -> list[Sample]:
+    """All samples of a folder of shards."""
+    return [s for path in sorted(folder.glob("shard_*.npz")) for s in samples_of(read_shard(path), path.stem)]
+
+
+def samples_of(shard: Shard, name: str) -> list[Sample]:
+    """A shard's samples; one without `MIN_INSIDE` joints inside its picture is left out."""
+    samples = []
+    for i, jpeg in enumerate(shard.jpegs):
+        units, depth = shard.units[i].astype(np.float64), shard.depth[i]
+        inside = (np.abs(units) < 0.5).all(axis=1)
+        if inside.sum() < MIN_INSIDE:
+            continue
+        f_px = float(shard.f_over_side[i]) * shard.size_px
+        center = (shard.size_px - 1) / 2
+        K = np.array([[f_px, 0, center], [0, f_px, center], [0, 0, 1]])
+        px = crop_px_from_units(units, shard.size_px)
+        weight = np.where(shard.visible[i] & inside, 1.0, HIDDEN_WEIGHT)[:, None] * np.ones((1, 3))
+        samples.append(
+            Sample(
+                name=f"{name}/{i}",
+                jpeg=jpeg,
+                K=K,
+                joints_px=px.astype(np.float32),
+                relative_depth=(depth / shard.f_over_side[i]).astype(np.float32),
+                weight=weight.astype(np.float32),
+                box=box_around(px[inside]),
+            )
+        )
+    return samples
+
+

@@ -1,0 +1,232 @@
+"""The training loop: Lightning runs it, this file says what a step is and how the run changes over its time.
+
+A run is limited by hours, not by epochs: progress is the share of the time that is used, and the size of the crops,
+the learning rate and the strength of augmentation follow it. A run that is stopped resumes where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from torch import Tensor
+
+from engine.decode import MEAN_RGB, STD_RGB, WINDOW_CELLS, decode
+from engine.model import Architecture, PoseResNet
+from train.augment import Augmentation
+from train.datasets.sample import Sample
+from train.loss import LossWeights, pose_loss
+from train.metrics import pck, swap_rate
+from train.stream import Batch, CropStream, Pool, loader, plain_loader
+
+WARMUP_STEPS = 300
+MAX_GRADIENT_NORM = 5.0
+FINAL_LEARNING_RATE = 0.02  # of the peak
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Until `until` (progress, 0 ... 1) crops have this size and augmentation this strength."""
+
+    until: float
+    size_px: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that a run is made of, apart from its data."""
+
+    hours: float
+    phases: tuple[Phase, ...]
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    batch: int = 32
+    ema: float = 0.999
+    seed: int = 0
+    workers: int = 1
+    batches_per_epoch: int = 500
+    precision: str = "bf16-mixed"
+    window: int | None = WINDOW_CELLS
+    loss: LossWeights = LossWeights()
+
+
+class PoseTraining(lightning.LightningModule):
+    """The network in training: `progress` is its clock."""
+
+    def __init__(self, network: PoseResNet, recipe: Recipe) -> None:
+        super().__init__()
+        self.network, self.recipe = network, recipe
+        self.hours_before = 0.0
+        self.started_s = time.monotonic()
+        self.images_seen = 0
+        self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
+        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    @property
+    def hours(self) -> float:
+        """Training time so far, all sittings together."""
+        return self.hours_before + (time.monotonic() - self.started_s) / 3600
+
+    @property
+    def progress(self) -> float:
+        """Share of the run's time that is used, 0 ... 1."""
+        return min(self.hours / self.recipe.hours, 1.0)
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that the run is in."""
+        return next((p for p in self.recipe.phases if self.progress < p.until), self.recipe.phases[-1])
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the volume and of presence, of uint8 RGB crops."""
+        x = (image.float() - self.mean) / self.std
+        return self.network(x.contiguous(memory_format=torch.channels_last))
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """One batch's loss."""
+        volume, presence = self(batch["image"])
+        with torch.autocast(self.device.type, enabled=False):
+            terms = pose_loss(
+                volume,
+                presence,
+                batch["target"],
+                batch["weight"],
+                batch["presence"],
+                window=self.recipe.window,
+                weights=self.recipe.loss,
+            )
+        self.images_seen += len(batch["image"])
+        self.log_dict({f"train_{name}": term for name, term in terms.items()}, on_step=False, on_epoch=True)
+        return terms["loss"]
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Keeps predictions; the epoch's end makes numbers of them."""
+        volume, _presence = self(batch["image"])
+        joints = decode(volume, window=self.recipe.window)[..., :2]
+        labelled = batch["weight"][..., 0] > 0
+        self._seen.append((joints.double().cpu().numpy(), batch["target"].double().cpu().numpy(), labelled.cpu().numpy()))
+
+    def on_validation_epoch_end(self) -> None:
+        """PCK and left/right swaps on the validation list."""
+        predicted, true, labelled = (np.concatenate(part) for part in zip(*self._seen, strict=True))
+        self._seen.clear()
+        self.log("val_pck", pck(predicted, true[..., :2], labelled), prog_bar=True)
+        self.log("val_swaps", swap_rate(predicted, true[..., :2], labelled))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; warm-up by steps, then a cosine over the run's time."""
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        plain = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=self.recipe.learning_rate, fused=True)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clips gradients here: Lightning refuses to with a fused optimizer (45 ms of a 350 ms step on a CPU)."""
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
+
+    def _learning_rate(self, step: int) -> float:
+        cosine = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * 0.5 * (1 + np.cos(np.pi * self.progress))
+        return min((step + 1) / WARMUP_STEPS, 1.0) * float(cosine)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The run's clock goes into the checkpoint."""
+        checkpoint["pose_run"] = {"hours": self.hours, "images_seen": self.images_seen}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The run's clock goes on where it was."""
+        self.hours_before = checkpoint["pose_run"]["hours"]
+        self.images_seen = checkpoint["pose_run"]["images_seen"]
+        self.started_s = time.monotonic()
+
+
+class Crops(lightning.LightningDataModule):
+    """Batches of the phase that the run is in; asked anew each epoch."""
+
+    def __init__(self, training: PoseTraining, pools: Sequence[Pool], validation: Sequence[Sample]) -> None:
+        super().__init__()
+        self.training, self.pools, self.validation = training, pools, validation
+
+    def train_dataloader(self) -> object:
+        """Random crops."""
+        recipe, phase = self.training.recipe, self.training.phase
+        stream = CropStream(
+            self.pools,
+            size_px=phase.size_px,
+            batch=recipe.batch,
+            seed=recipe.seed + self.training.images_seen,
+            options=Augmentation(strength=phase.strength),
+        )
+        return loader(stream, workers=recipe.workers)
+
+    def val_dataloader(self) -> object:
+        """The validation list at the phase's size."""
+        return plain_loader(self.validation, size_px=self.training.phase.size_px)
+
+
+class Clock(Callback):
+    """Stops the run when its time is used, and appends a line of numbers per epoch to metrics.jsonl."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining, *_: object) -> None:  # type: ignore[override]
+        """Looks at the clock."""
+        if pl_module.progress >= 1.0:
+            trainer.should_stop = True
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
+        """Writes the line."""
+        if trainer.sanity_checking:
+            return
+        numbers = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
+        line = {"hours": round(pl_module.hours, 4), "images": pl_module.images_seen, "px": pl_module.phase.size_px}
+        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, **numbers}) + "\n")
+
+
+def fit(
+    architecture: Architecture,
+    pools: Sequence[Pool],
+    validation: Sequence[Sample],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    start: dict[str, Tensor] | None = None,
+) -> tuple[PoseTraining, dict[str, Tensor]]:
+    """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    network = PoseResNet(architecture).to(memory_format=torch.channels_last)
+    if start is not None:
+        network.load_state_dict(start)
+    training = PoseTraining(network, recipe)
+    average = EMAWeightAveraging(decay=recipe.ema, use_buffers=True)
+    checkpoint = ModelCheckpoint(folder, filename="best", monitor="val_pck", mode="max", save_last=True)
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        precision=recipe.precision,  # type: ignore[arg-type]
+        max_epochs=-1,
+        limit_train_batches=recipe.batches_per_epoch,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        callbacks=[average, Clock(folder), checkpoint],
+        default_root_dir=folder,
+        enable_model_summary=False,
+    )
+    last = folder / "last.ckpt"
+    resume = str(last) if last.is_file() else None
+    trainer.fit(training, datamodule=Crops(training, pools, validation), ckpt_path=resume, weights_only=False)
+    return training, {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}

@@ -1,0 +1,166 @@
+"""Pretraining from data sets to a weights file: find the data, fit, calibrate the score, write weights with their card."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.decode import Decoded
+from engine.joints import ScoreMap
+from engine.model import ARCHITECTURES, PoseResNet
+from engine.skeleton import LIMB_JOINTS
+from engine.weights import Weights, load_imagenet_backbone, read_weights, write_weights
+from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
+from train.crops_seen import predict
+from train.datasets.found import Found, Kind, find_datasets
+from train.datasets.labelled2d import DatasetError, frozen_list, torso_labelled
+from train.datasets.sample import Sample
+from train.fit import Phase, PoseTraining, Recipe, fit
+from train.metrics import pck_hits, swap_rate
+from train.stream import Pool
+
+# shares of a batch by kind of data; kinds that are absent leave their share to the others
+SHARES: dict[Kind, float] = {"labelled": 0.34, "pseudo": 0.12, "synthetic": 0.48, "background": 0.06}
+TERMS = {
+    "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
+    "everyday": "clothing-co-parsing (Apache-2.0 file), free-exercise-db (Unlicense), others unstated; pseudo-labels by MediaPipe",
+    "coco_mini": "COCO annotations CC BY 4.0, photos by their Flickr licences",
+    "photos": "jetson-inference pictures, MIT-like NVIDIA licence",
+    "textures_dtd": "Describable Textures Dataset (Cimpoi et al. 2014): research use",
+}
+# Small crops first: several times more images per second; the last stage has the size that ships.
+PRESETS: dict[str, tuple[tuple[float, float, float], ...]] = {
+    # until (share of the time), size (share of the input side), strength of augmentation
+    "default": ((0.35, 0.5, 0.4), (0.72, 0.5, 0.6), (1.0, 1.0, 0.6)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """What a run ended with."""
+
+    weights: Path
+    figures: dict[str, float]
+    images_seen: int
+    hours: float
+
+
+def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0) -> Recipe:
+    """A preset's recipe for a network of this input side."""
+    phases = tuple(
+        Phase(until, max(32, int(input_px * share) // 32 * 32), strength) for until, share, strength in PRESETS[preset]
+    )
+    return Recipe(hours=hours, phases=phases, seed=seed)
+
+
+def pretrain(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    name: str = "lite",
+    recipe: Recipe,
+    warm_start: Path | None = None,
+    imagenet: Path | None = None,
+) -> Pretrained:
+    """Train `name` on the data sets in `folders`; `out` becomes the run folder and holds NAME.safetensors.
+
+    A run folder that has a checkpoint is resumed. DatasetError when the data cannot teach, WeightsError when a
+    start does not fit.
+    """
+    found = find_datasets(folders)
+    pools, validation = pools_of(found)
+    architecture = ARCHITECTURES[name]
+    start = None
+    if warm_start is not None:
+        weights = read_weights(warm_start)
+        start = replace(weights, architecture=architecture).network().state_dict()
+    if imagenet is not None:
+        network = PoseResNet(architecture)
+        load_imagenet_backbone(network, imagenet)
+        start = network.state_dict()
+    _write_configuration(out, name, recipe, found)
+    run, state = fit(architecture, pools, validation, recipe, out, start=start)
+    weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, -1.0), {}, "")
+    weights = calibrated(weights, validation, card=_card(found, recipe, run))
+    path = out / f"{name}.safetensors"
+    write_weights(weights, path)
+    figures = weights.card["figures"]
+    assert isinstance(figures, dict)
+    return Pretrained(path, figures, run.images_seen, run.hours)
+
+
+def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:
+    """Pools to train on, without the frozen lists, and the validation list. DatasetError when the list is absent."""
+    test, names = frozen_list("lspet_test_500"), frozen_list("lspet_validation_300")
+    labelled = [s for f in found if f.kind == "labelled" for s in f.samples]
+    validation = [s for s in labelled if s.name in names] or [s for s in labelled if torso_labelled(s)][::20]
+    if not validation:
+        raise DatasetError("no labelled photos among the data sets: nothing to choose a model by; give a folder with some")
+    held_out = {s.name for s in validation} | test
+    pools = []
+    for kind, share in SHARES.items():
+        samples = [s for f in found if f.kind == kind for s in f.samples if s.name not in held_out]
+        pools.append(Pool(kind, samples, share))
+    return pools, validation
+
+
+def calibrated(weights: Weights, validation: Sequence[Sample], *, card: dict[str, object]) -> Weights:
+    """The weights with a score map fitted on half of the validation list, and figures, the scores' on the other half."""
+    seen = predict(Decoded(weights.network(), window=weights.window).eval(), validation, weights.architecture.input_px)
+    hits, counts = pck_hits(seen.joints[..., :2], seen.target[..., :2], seen.labelled)
+    sigma = seen.joints[:, list(LIMB_JOINTS), 3:]
+    half = np.arange(len(hits)) % 2 == 0
+    fitted = counts & half[:, None]
+    score_map = fit_score_map(sigma[fitted], hits[fitted])
+    held = counts & ~half[:, None]
+    score = score_map(sigma[held])
+    figures = {
+        "validation_pck_at_0.2": round(float(hits.sum() / counts.sum()), 4),
+        "validation_swap_rate": round(swap_rate(seen.joints[..., :2], seen.target[..., :2], seen.labelled), 4),
+        "score_ece": round(expected_calibration_error(score, hits[held]), 4),
+        "score_auroc": round(auroc(score, hits[held]), 4),
+    }
+    return replace(weights, score_map=score_map, card={**card, "figures": figures})
+
+
+def _card(found: Sequence[Found], recipe: Recipe, run: PoseTraining) -> dict[str, object]:
+    data = [
+        {
+            "name": f.folder.name,
+            "kind": f.kind,
+            "samples": len(f.samples),
+            "terms": TERMS.get(f.folder.name, "made by this program" if f.kind == "synthetic" else "not stated"),
+        }
+        for f in found
+    ]
+    return {
+        "data": data,
+        "recipe": asdict(recipe),
+        "images_seen": run.images_seen,
+        "hours": round(run.hours, 2),
+        "commit": _commit(),
+    }
+
+
+def _write_configuration(out: Path, name: str, recipe: Recipe, found: Sequence[Found]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    record = {
+        "weights": name,
+        "recipe": asdict(recipe),
+        "commit": _commit(),
+        "data": [{"folder": f.folder.name, "kind": f.kind, "samples": len(f.samples)} for f in found],
+    }
+    (out / "configuration.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None  # not a clone: the card says so by null
