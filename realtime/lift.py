@@ -20,7 +20,7 @@ from realtime.smooth import OneEuro
 HEIGHT_M = 1.70  # between the world's means of women and men; an error of 5 % scales everything by 5 %
 # no joint comes nearer to the camera than this share of the root's distance
 NEAREST = 0.05
-# misfit (log of length over expected) at which a bone counts half in the next round: an arm that the
+# misfit (log of length over expected) at which a bone counts a quarter in the next round: an arm that the
 # network folds up, or a limb that is a guess, is off by more
 MISFIT = 0.25
 ROUNDS = 3
@@ -77,7 +77,7 @@ def root_distance(
     scale = _weighted_median(bones_m / lengths, weights * bones_m)
     for _ in range(ROUNDS):
         misfit = np.log(scale * lengths / bones_m) / MISFIT
-        w = weights / (1.0 + misfit**2)
+        w = weights / (1.0 + misfit**2) ** 2  # Geman-McClure: long wrong bones must not win by their square
         scale = float((w * lengths * bones_m).sum() / (w * lengths**2).sum())
     return scale
 

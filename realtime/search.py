@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -17,6 +18,7 @@ from realtime.sight import (
     accepted,
     fitted_box,
     iou,
+    prominence,
     quality,
     same_person,
 )
@@ -41,8 +43,9 @@ def pyramid(width: int, height: int) -> list[Box]:
     short, long = min(width, height), max(width, height)
     whole = Box(np.array([(width - 1) / 2, (height - 1) / 2]), float(long))
     boxes = [whole]
-    for side in (short, short / 2):
-        boxes += [Box(np.array([x, y]), float(side)) for y in _centers(height, side) for x in _centers(width, side)]
+    for side in (float(short), short / 2):
+        if side < long:
+            boxes += _row_by_row(width, height, side)
     return boxes
 
 
@@ -68,7 +71,7 @@ class Search:
         taken: list[Joints] | None = None,
         budget: int | None = None,
     ) -> list[Joints]:
-        """Up to `wanted` different people, surest first, none of them in `taken`.
+        """Up to `wanted` different people, most prominent first, none of them in `taken`.
 
         `hints` are looked at first. With a `budget` only so many of the pyramid's boxes are looked at, and the
         next call goes on with the others; without one the whole pyramid is.
@@ -79,7 +82,7 @@ class Search:
         first = [joints for joints in first if _promising(joints)]
         candidates = distinct(first, taken or [], limit=wanted * CANDIDATES_PER_PERSON)
         found = [joints for joints in self._refined(image_bgr, candidates) if accepted(joints)]
-        return distinct(found, taken or [], limit=wanted)
+        return distinct(found, taken or [], limit=wanted, key=prominence)
 
     def _share(self, boxes: list[Box], budget: int | None) -> list[Box]:
         if budget is None or budget >= len(boxes):
@@ -108,10 +111,12 @@ class Search:
         return settled + moving
 
 
-def distinct(people: list[Joints], taken: list[Joints], *, limit: int) -> list[Joints]:
-    """The surest of some poses, one for each person and none for those in `taken`."""
+def distinct(
+    people: list[Joints], taken: list[Joints], *, limit: int, key: Callable[[Joints], float] = quality
+) -> list[Joints]:
+    """The best of some poses by a key, one for each person and none for those in `taken`."""
     chosen: list[Joints] = []
-    for joints in sorted(people, key=quality, reverse=True):
+    for joints in sorted(people, key=key, reverse=True):
         if len(chosen) == limit:
             break
         if not any(same_person(joints, other) for other in taken + chosen):
@@ -121,6 +126,10 @@ def distinct(people: list[Joints], taken: list[Joints], *, limit: int) -> list[J
 
 def _promising(joints: Joints) -> bool:
     return joints.presence >= CANDIDATE_PRESENCE and quality(joints) >= CANDIDATE_QUALITY
+
+
+def _row_by_row(width: int, height: int, side: float) -> list[Box]:
+    return [Box(np.array([x, y]), side) for y in _centers(height, side) for x in _centers(width, side)]
 
 
 def _centers(extent: int, side: float) -> Float64[ndarray, "n"]:

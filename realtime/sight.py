@@ -27,8 +27,9 @@ ACCEPT_QUALITY = 0.25
 # below these a track looks away; lower than the ones above, so that a track does not flicker
 LOSE_PRESENCE = 0.3
 LOSE_QUALITY = 0.12
-# a joint at or above this score helps to place the next box
-JOINT_SCORE = 0.3
+# a joint at or above this score places the next box in full; low, since a box forgives 0.1 of its side, five
+# times the distance that scores are about
+JOINT_SCORE = 0.15
 # fewer sure joints than this say nothing about where the person is
 SURE_JOINTS_MIN = 5
 # a person at a desk shows about eight of the twelve limb joints: the others must not count against them
@@ -86,8 +87,18 @@ def quality(joints: Joints) -> float:
     return joints.presence * float(limbs.mean())
 
 
+def prominence(joints: Joints) -> float:
+    """Whom to follow if not all can be: the sure and the near. Half as sure is worth a quarter of the size."""
+    return quality(joints) * fitted_box(joints).side_px ** 0.5
+
+
+def completeness(joints: Joints) -> float:
+    """Presence times the mean score of all limb joints: a foot outside the box counts against it here."""
+    return joints.presence * float(joints.score[list(LIMB_JOINTS)].mean())
+
+
 def sure(joints: Joints) -> Bool[ndarray, "16"]:
-    """Which joints may place a box."""
+    """Which joints are where the network says."""
     return joints.score >= JOINT_SCORE
 
 
@@ -114,9 +125,16 @@ def kept(joints: Joints) -> bool:
 
 
 def fitted_box(joints: Joints) -> Box:
-    """The box around the sure joints, as in training; the present box where too few are sure."""
-    chosen = joints.px[sure(joints)]
-    return box_around(chosen, margin=BOX_MARGIN) if len(chosen) >= SURE_JOINTS_MIN else joints.box
+    """The box around the joints, as in training; the present box where too few are sure.
+
+    An unsure joint reaches out from the middle only as far as its score says. Left out altogether, a blurred
+    foot would fall out of a box that then never finds it again; counted in full, a guess would drag the box.
+    """
+    if sure(joints).sum() < SURE_JOINTS_MIN:
+        return joints.box
+    reach = np.clip(joints.score / JOINT_SCORE, 0.0, 1.0)[:, None]
+    middle = (reach * joints.px).sum(axis=0) / reach.sum()
+    return box_around(middle + reach * (joints.px - middle), margin=BOX_MARGIN)
 
 
 def iou(a: Box, b: Box) -> float:

@@ -15,7 +15,7 @@ from engine.crop import Box
 from engine.joints import Joints
 from realtime.frame import Frame
 from realtime.search import Search, clipped
-from realtime.sight import SURE_JOINTS_MIN, Sight, fitted_box, kept, quality, same_person, sure
+from realtime.sight import SURE_JOINTS_MIN, Sight, completeness, fitted_box, kept, quality, same_person, sure
 
 # a live search is spread: so many boxes a frame while nobody is followed ...
 SEARCH_BUDGET = 8
@@ -25,6 +25,8 @@ SPARE_BUDGET = 2
 SEARCH_EVERY = 15
 # bad frames in a row before a track lets go: 0.17 s at 30 fps, longer than a blurred turn
 MISSES_ALLOWED = 5
+# live, while everybody is seen but somebody is doubtful, the spare boxes are looked at every so many frames
+DOUBT_EVERY = 5
 # back near the lost place within this time it is the same person
 REMEMBER_S = 1.0
 # a lost person is looked for where they were, and in a box wider by this
@@ -33,6 +35,11 @@ WIDER = 1.5
 # goes up and shrinks slowly, so that a swinging arm stays inside
 GROWTH = (0.93, 1.2)
 SHRINK_GAIN = 0.3
+# every so many frames a track is also looked at in a wider box, and that one taken where it shows more: a foot
+# that fell out of the box is not seen, so the pose alone would never bring it back
+PROBE_EVERY = 15
+PROBE_WIDER = 1.35
+PROBE_BETTER = 1.05  # times as complete: equal ones keep the closer look
 # with this many sure joints the pose alone places the box; with fewer the last box has a say
 SURE_JOINTS_FULL = 12
 # below this running quality a track is doubtful: the search goes on and may replace it ...
@@ -64,7 +71,7 @@ class Tracker:
     """Who is in the frame, and where: `(id, joints)` for each person seen.
 
     An id stays with a person, also when they are found again near the lost place within `REMEMBER_S`. With
-    `track=False` every frame is searched anew and ids count the people of that frame, surest first.
+    `track=False` every frame is searched anew and ids count the people of that frame, most prominent first.
     `live` spreads a search over frames; without it each search is complete.
     """
 
@@ -81,6 +88,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._next_id = 0
         self._since_search = 0
+        self._since_probe = 0
         self.stage_ms: dict[str, float] = {}  # of the last frame: search, track, engine
 
     @property
@@ -116,7 +124,7 @@ class Tracker:
 
     def _follow(self, frame: Frame) -> None:
         followed = [t for t in self._tracks if t.followed]
-        seen = self._sight.look(frame.image_bgr, [t.box for t in followed]) if followed else []
+        seen = self._look_at(followed, frame.image_bgr)
         for track, joints in zip(followed, seen, strict=True):
             if joints is None or not kept(joints):
                 track.misses += 1
@@ -126,6 +134,20 @@ class Tracker:
             now = track.quality + QUALITY_GAIN * (quality(joints) - track.quality)
             track.joints, track.box, track.seen_s, track.quality, track.misses = joints, box, frame.time_s, now, 0
         self._part()
+
+    def _look_at(self, tracks: list[_Track], image_bgr: UInt8[ndarray, "h w 3"]) -> list[Joints | None]:
+        """One look at each track's box, all in one call; now and then a second one at a wider box."""
+        if not tracks:
+            return []
+        boxes = [t.box for t in tracks]
+        self._since_probe += 1
+        if self._since_probe < PROBE_EVERY:
+            return self._sight.look(image_bgr, boxes)
+        self._since_probe = 0
+        height, width = image_bgr.shape[:2]
+        wider = [clipped(Box(box.center_px, box.side_px * PROBE_WIDER), width, height) for box in boxes]
+        seen = self._sight.look(image_bgr, boxes + wider)
+        return [_fuller(a, b) for a, b in zip(seen[: len(boxes)], seen[len(boxes) :], strict=True)]
 
     def _part(self) -> None:
         """Two tracks on one person: the less sure one is let go, remembered for a while as lost."""
@@ -139,20 +161,26 @@ class Tracker:
             return
         self._since_search += 1
         away = [t for t in self._tracks if t.misses]
-        if not (self._live or away or not self._tracks or self._since_search >= SEARCH_EVERY):
+        if not away and self._tracks and self._since_search < self._patience():
             return
         self._since_search = 0
-        spare = SPARE_BUDGET if any(t.misses == 0 for t in self._tracks) else SEARCH_BUDGET
+        budget = SPARE_BUDGET if len(away) < len(self._tracks) else SEARCH_BUDGET
         hints = [Box(t.box.center_px, t.box.side_px * wide) for t in away for wide in (1.0, WIDER)]
         found = self._search(
             frame.image_bgr,
             wanted=self._people - len(certain),
             hints=hints,
             taken=[t.joints for t in certain],
-            budget=spare if self._live else None,
+            budget=budget if self._live else None,
         )
         for joints in found:
             self._seat(joints, frame)
+
+    def _patience(self) -> int:
+        """Frames between searches while nobody is missing: somebody more is wanted, or somebody is doubtful."""
+        if not self._live:
+            return SEARCH_EVERY
+        return DOUBT_EVERY if len(self._tracks) >= self._people else 1
 
     def _seat(self, joints: Joints, frame: Frame) -> None:
         """Gives a found person a track: their old one, a free one, or that of somebody less sure."""
@@ -197,6 +225,12 @@ def next_box(last: Box, joints: Joints, image_bgr: UInt8[ndarray, "h w 3"]) -> B
         log_change *= SHRINK_GAIN
     center = last.center_px + trust * (fitted.center_px - last.center_px)
     return clipped(Box(center, last.side_px * float(np.clip(np.exp(log_change), *GROWTH))), width, height)
+
+
+def _fuller(close: Joints | None, wide: Joints | None) -> Joints | None:
+    if close is None or wide is None:
+        return close or wide
+    return wide if completeness(wide) > PROBE_BETTER * completeness(close) else close
 
 
 def _near(a: Box, b: Box) -> bool:

@@ -34,6 +34,8 @@ from train.datasets.sample import Sample
 # in this share of crops the person is small, as in the first boxes of a search
 SEARCH_SHARE = 0.15
 SEARCH_SCALE = (1.2, 2.8)
+# in this share of crops what lies outside the photo shows another photo instead of grey
+SURROUND_SHARE = 0.7
 # in this share only the upper body is in the box
 UPPER_BODY_SHARE = 0.12
 UPPER_BODY = (R_HIP, L_HIP, THORAX, UPPER_NECK, HEAD_TOP, R_WRIST, R_ELBOW, R_SHOULDER, L_SHOULDER, L_ELBOW, L_WRIST)
@@ -73,6 +75,8 @@ def augmented(
     roll = np.deg2rad(rng.normal(0, options.roll_deg)) if rng.random() < 0.6 * bool(options.roll_deg) else 0.0
     camera = crop_camera(box, sample.K, size_px, roll_rad=roll)
     crop_bgr = cut(image, camera)
+    if pasted is not None and pasted.box is None and rng.random() < SURROUND_SHARE:
+        crop_bgr = _surrounded(crop_bgr, image.shape[:2], camera, pasted, rng)
     if sample.box is not None and rng.random() < 0.3 * options.strength:
         crop_bgr = _occluded(crop_bgr, pasted, rng)
     crop_bgr = _recoloured(crop_bgr, rng, options.strength)
@@ -152,6 +156,18 @@ def _random_box(image: UInt8[ndarray, "h w 3"], rng: Generator) -> Box:
     height, width = image.shape[:2]
     side = max(height, width) * rng.uniform(0.25, 1.0)
     return Box(rng.uniform(0.1, 0.9, 2) * (width, height), side)
+
+
+def _surrounded(
+    crop_bgr: UInt8[ndarray, "s s 3"], shape: tuple[int, int], camera: CropCamera, other: Sample, rng: Generator
+) -> UInt8[ndarray, "s s 3"]:
+    """The part of a crop that lies outside its photo filled from another: live, a small person has a real room around."""
+    size = (camera.size_px, camera.size_px)
+    inside = cv2.warpPerspective(np.full(shape, 255, np.uint8), camera.crop_from_px, size, flags=cv2.INTER_NEAREST)
+    if inside.all():
+        return crop_bgr
+    room = cut(other.image_bgr(), crop_camera(_random_box(other.image_bgr(), rng), other.K, camera.size_px))
+    return np.where(inside[..., None] > 0, crop_bgr, room)
 
 
 def _occluded(

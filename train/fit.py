@@ -16,7 +16,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from torch import Tensor
 
 from engine.decode import MEAN_RGB, STD_RGB, WINDOW_CELLS, decode
@@ -175,6 +175,28 @@ class Crops(lightning.LightningDataModule):
         return plain_loader(self.validation, size_px=self.training.phase.size_px)
 
 
+class Average(WeightAveraging):
+    """Exponential average of weights and batch statistics, every ten steps, short at first and then `decay`.
+
+    Without the warm-up the first thousand steps of a run would be judged by its random start.
+    """
+
+    EVERY = 10
+
+    def __init__(self, decay: float) -> None:
+        per_update = decay**self.EVERY
+
+        def average(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+            n = float(count)
+            return old + (1 - min(per_update, (1 + n) / (10 + n))) * (new - old)
+
+        super().__init__(use_buffers=True, avg_fn=average)
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """Every tenth step."""
+        return step_idx is not None and step_idx % self.EVERY == 0
+
+
 class Clock(Callback):
     """Stops the run when its time is used, and appends a line of numbers per epoch to metrics.jsonl."""
 
@@ -212,8 +234,10 @@ def fit(
     if start is not None:
         network.load_state_dict(start)
     training = PoseTraining(network, recipe)
-    average = EMAWeightAveraging(decay=recipe.ema, use_buffers=True)
-    checkpoint = ModelCheckpoint(folder, filename="best", monitor="val_pck", mode="max", save_last=True)
+    average = Average(recipe.ema)
+    best = ModelCheckpoint(folder, filename="best", monitor="val_pck", mode="max", enable_version_counter=False)
+    # not `save_last` of the one above: that writes only when the best changes
+    latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
     trainer = lightning.Trainer(
         accelerator="auto",
         precision=recipe.precision,  # type: ignore[arg-type]
@@ -222,7 +246,7 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
-        callbacks=[average, Clock(folder), checkpoint],
+        callbacks=[average, Clock(folder), best, latest],
         default_root_dir=folder,
         enable_model_summary=False,
     )

@@ -22,10 +22,12 @@ from train.datasets.labelled2d import DatasetError, frozen_list, torso_labelled
 from train.datasets.sample import Sample
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.metrics import pck_hits, swap_rate
+from train.plots import contact_sheet, plot_curves
 from train.stream import Pool
 
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
 SHARES: dict[Kind, float] = {"labelled": 0.34, "pseudo": 0.12, "synthetic": 0.48, "background": 0.06}
+SHEET = 60  # people on the contact sheet of predictions
 TERMS = {
     "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
     "everyday": "clothing-co-parsing (Apache-2.0 file), free-exercise-db (Unlicense), others unstated; pseudo-labels by MediaPipe",
@@ -89,6 +91,8 @@ def pretrain(
     weights = calibrated(weights, validation, card=_card(found, recipe, run))
     path = out / f"{name}.safetensors"
     write_weights(weights, path)
+    plot_curves(out)
+    contact_sheet(weights.decoded(), validation[:SHEET], architecture.input_px, out / "predictions.jpg")
     figures = weights.card["figures"]
     assert isinstance(figures, dict)
     return Pretrained(path, figures, run.images_seen, run.hours)

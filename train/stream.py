@@ -39,6 +39,8 @@ class CropStream(IterableDataset):
         total = sum(pool.share for pool in filled)
         self.pools = filled
         self.shares = np.array([pool.share / total for pool in filled])
+        # patches that hide a person come from pictures without people where there are any, else from all
+        self.lenders = [pool for pool in filled if pool.name == "background"] or filled
         self.size_px, self.batch, self.seed, self.options = size_px, batch, seed, options
 
     def __iter__(self) -> Iterator[Batch]:
@@ -51,12 +53,13 @@ class CropStream(IterableDataset):
             yield collate([self._draw(rng) for _ in range(self.batch)])
 
     def _draw(self, rng: Generator) -> Crop:
-        sample = self._sample(rng)
-        return augmented(sample, self.size_px, rng, self.options, pasted=self._sample(rng))
+        pool = self.pools[rng.choice(len(self.pools), p=self.shares)]
+        lender = self.lenders[rng.integers(len(self.lenders))]
+        return augmented(_any(pool, rng), self.size_px, rng, self.options, pasted=_any(lender, rng))
 
-    def _sample(self, rng: Generator) -> Sample:
-        samples = self.pools[rng.choice(len(self.pools), p=self.shares)].samples
-        return samples[rng.integers(len(samples))]
+
+def _any(pool: Pool, rng: Generator) -> Sample:
+    return pool.samples[rng.integers(len(pool.samples))]
 
 
 def collate(crops: Sequence[Crop]) -> Batch:

@@ -1,0 +1,174 @@
+"""Pictures that synthetic people are put in front of, and things that hide them: from folders, or made up.
+
+Every source is optional; with none at all backgrounds and occluders are procedural.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from numpy.random import Generator
+
+from train.synthetic.fabric import cloth_colour
+from train.synthetic.retarget import Motions, read_motions
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+# pictures are kept in memory no larger than this
+KEPT_PX = 512
+PERSON_CATEGORY = 1
+MIN_CUTOUT_PX = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that is not made by program. Pictures are BGR uint8, cut-outs BGRA."""
+
+    photos: tuple[UInt8[ndarray, "h w 3"], ...] = ()
+    textures: tuple[UInt8[ndarray, "h w 3"], ...] = ()
+    cutouts: tuple[UInt8[ndarray, "h w 4"], ...] = ()
+    motions: Motions | None = None
+
+
+def read_sources(
+    *,
+    photos: list[Path] | tuple[Path, ...] = (),
+    textures: list[Path] | tuple[Path, ...] = (),
+    coco: Path | None = None,
+    mocap: Path | None = None,
+) -> Sources:
+    """Read what is there.
+
+    photos, textures: folders, searched with their sub-folders. coco: a folder with `annotations/instances_*.json` and
+    a folder of images per json; its pictures without persons become backgrounds, its other objects occluders.
+    mocap: an npz of clips (see `retarget.read_motions`).
+    """
+    backgrounds = [image for folder in photos for image in _pictures(folder)]
+    cutouts: list[ndarray] = []
+    if coco is not None:
+        for annotations in sorted((coco / "annotations").glob("instances_*.json")):
+            empty, objects = _coco(annotations, coco / annotations.stem.removeprefix("instances_"))
+            backgrounds += empty
+            cutouts += objects
+    cloth = [image for folder in textures for image in _pictures(folder)]
+    motions = read_motions(mocap) if mocap is not None else None
+    return Sources(tuple(backgrounds), tuple(cloth), tuple(cutouts), motions)
+
+
+def random_background(sources: Sources, size_px: int, rng: Generator) -> UInt8[ndarray, "s s 3"]:
+    """A square picture without a person."""
+    if sources.photos and rng.random() < 0.86:
+        return _cut_at_random(sources.photos[rng.integers(len(sources.photos))], size_px, rng)
+    if sources.textures and rng.random() < 0.4:
+        return _cut_at_random(sources.textures[rng.integers(len(sources.textures))], size_px, rng)
+    return procedural_background(size_px, rng)
+
+
+def procedural_background(size_px: int, rng: Generator) -> UInt8[ndarray, "s s 3"]:
+    """Walls, a floor and blobs with some noise: a room as simple as can be."""
+    n = size_px
+    image = np.empty((n, n, 3), np.float32)
+    wall, floor = cloth_colour(rng) * 255, cloth_colour(rng) * 255
+    shade = np.linspace(rng.uniform(0.7, 1.1), rng.uniform(0.7, 1.1), n)[None, :, None]
+    image[:] = wall * shade
+    corner = int(n * rng.uniform(0.4, 0.95))
+    image[corner:] = floor * np.linspace(0.8, 1.1, n - corner)[:, None, None]
+    for _ in range(rng.integers(0, 9)):
+        colour = cloth_colour(rng) * 255
+        x, y, w, h = rng.uniform(-0.2, 1.0), rng.uniform(-0.2, 0.9), rng.uniform(0.05, 0.5), rng.uniform(0.05, 0.6)
+        corners = [(int(x * n), int(y * n)), (int((x + w) * n), int((y + h) * n))]
+        if rng.random() < 0.7:
+            cv2.rectangle(image, corners[0], corners[1], colour.tolist(), -1)
+        else:
+            cv2.circle(image, corners[0], int(w * n / 2), colour.tolist(), -1)
+    coarse = rng.normal(0, rng.uniform(0, 14), (12, 12, 1)).astype(np.float32)
+    image += cv2.resize(coarse, (n, n), interpolation=cv2.INTER_CUBIC)[:, :, None]
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def random_occluder(sources: Sources, size_px: int, rng: Generator) -> UInt8[ndarray, "h w 4"]:
+    """Something of 15 to 50 % of the picture's side that may stand in front, with its mask as fourth channel."""
+    long_px = int(size_px * rng.uniform(0.15, 0.5))
+    if sources.cutouts and rng.random() < 0.7:
+        cutout = sources.cutouts[rng.integers(len(sources.cutouts))]
+        scale = long_px / max(cutout.shape[:2])
+        size = max(int(cutout.shape[1] * scale), 2), max(int(cutout.shape[0] * scale), 2)
+        cutout = cv2.resize(cutout, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        return cutout[:, ::-1].copy() if rng.random() < 0.5 else cutout
+    n = max(long_px, 6)
+    mask = np.zeros((n, n), np.uint8)
+    shape = rng.integers(3)
+    if shape == 0:
+        a, b = int(n * rng.uniform(0.05, 0.5)), int(n * rng.uniform(0.05, 0.5))
+        cv2.rectangle(mask, (a, b), (n - 1 - a // 2, n - 1 - b // 3), 255, -1, cv2.LINE_AA)
+    elif shape == 1:
+        axes = (int(n * rng.uniform(0.15, 0.49)), int(n * rng.uniform(0.15, 0.49)))
+        cv2.ellipse(mask, (n // 2, n // 2), axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)
+    else:
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8)))
+        radius = rng.uniform(0.2, 0.5, len(angles)) * n
+        corners = np.column_stack([np.cos(angles) * radius, np.sin(angles) * radius]) + n / 2
+        cv2.fillPoly(mask, [corners.astype(np.int32)], 255, cv2.LINE_AA)
+    pool = sources.textures or sources.photos
+    fill = _cut_at_random(pool[rng.integers(len(pool))], n, rng) if pool and rng.random() < 0.75 else None
+    if fill is None:
+        fill = np.full((n, n, 3), cloth_colour(rng) * 255).astype(np.uint8)
+    return np.dstack([fill, mask])
+
+
+def _cut_at_random(image: UInt8[ndarray, "h w 3"], size_px: int, rng: Generator) -> UInt8[ndarray, "s s 3"]:
+    short = min(image.shape[:2])
+    side = int(short * rng.uniform(0.45, 1.0))
+    top, left = rng.integers(image.shape[0] - side + 1), rng.integers(image.shape[1] - side + 1)
+    part = image[top : top + side, left : left + side]
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    way = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(part), (size_px, size_px), interpolation=way)
+
+
+def _pictures(folder: Path) -> list[UInt8[ndarray, "h w 3"]]:
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not paths:
+        raise ValueError(f"no pictures in {folder}")
+    images = [cv2.imread(str(p), cv2.IMREAD_COLOR) for p in paths]
+    return [_small(image) for image in images if image is not None and min(image.shape[:2]) >= 64]
+
+
+def _small(image: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
+    scale = KEPT_PX / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _coco(annotations: Path, folder: Path) -> tuple[list[ndarray], list[ndarray]]:
+    """Pictures without persons, and cut-outs (BGRA) of things in pictures."""
+    listed = json.loads(annotations.read_text())
+    of_image: dict[int, list[dict]] = {}
+    for label in listed["annotations"]:
+        of_image.setdefault(label["image_id"], []).append(label)
+    empty, cutouts = [], []
+    for entry in listed["images"]:
+        image = cv2.imread(str(folder / entry["file_name"]), cv2.IMREAD_COLOR)
+        if image is None:
+            continue
+        labels = of_image.get(entry["id"], [])
+        if all(label["category_id"] != PERSON_CATEGORY for label in labels):
+            empty.append(_small(image))
+        for label in labels:
+            if label["category_id"] == PERSON_CATEGORY or label["iscrowd"]:
+                continue
+            mask = np.zeros(image.shape[:2], np.uint8)
+            rings = [np.array(ring).reshape(-1, 2).round().astype(np.int32) for ring in label["segmentation"]]
+            cv2.fillPoly(mask, rings, 255, cv2.LINE_AA)
+            x, y, w, h = cv2.boundingRect(np.concatenate(rings))
+            if min(w, h) >= MIN_CUTOUT_PX:
+                cutouts.append(_small(np.dstack([image, mask])[y : y + h, x : x + w].copy()))
+    return empty, cutouts
