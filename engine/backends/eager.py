@@ -28,7 +28,10 @@ class EagerEngine:
 
     name = "eager"
 
-    def __init__(self, weights: Weights, *, device: str, precision: str) -> None:
+    def __init__(self, weights: Weights, *, device: str = "cpu", precision: str = "auto") -> None:
+        if precision == "auto":
+            precision = "fp16" if device.startswith("cuda") else "fp32"
+        self.description = f"eager PyTorch, {precision} on {device}"
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256

@@ -75,6 +75,7 @@ class FakeEngine:
     noise: float = 0.0  # sd, crop units
     broken: bool = False  # answers NaN
     name: str = "fake"
+    description: str = "an engine for tests"
     input_px: int = 192
     score_map: ScoreMap = SCORES
     weights_name: str = "fake"
