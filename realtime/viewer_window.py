@@ -16,11 +16,10 @@ import numpy as np
 from jaxtyping import Float64, Int32, UInt8
 from numpy import ndarray
 
-from engine.skeleton import BONES, HEAD_TOP, JOINTS, L_ANKLE, LEFT_JOINTS, R_ANKLE, RIGHT_JOINTS, ROOT
+from engine.skeleton import BONES, HEAD_TOP, JOINTS, L_ANKLE, R_ANKLE, ROOT
+from realtime.colours import BACKGROUND_RGB, CAMERA_RGB, GRID_RGB, side_rgb
 from realtime.viewer_slot import PEOPLE_MAX, View, ViewSlot
 
-LEFT_RGB, RIGHT_RGB, CENTRE_RGB = (1.0, 0.55, 0.1), (0.2, 0.55, 1.0), (0.85, 0.85, 0.85)
-BACKGROUND_RGB, GRID_RGB, CAMERA_RGB = (0.09, 0.10, 0.12), (0.34, 0.36, 0.40), (0.9, 0.8, 0.3)
 BONE_RADIUS_M, JOINT_RADIUS_M, HEAD_RADIUS_M = 0.022, 0.034, 0.06
 BONE_SIDES, SPHERE_RINGS = 10, 6
 # the ankle's centre lies this far above the sole
@@ -178,8 +177,8 @@ class SkeletonMesh:
                 np.column_stack([after, after + BONE_SIDES, side + BONE_SIDES]),
             ]
         )
-        parts = [(tube, 2 * BONE_SIDES, _color(child)) for child, _ in BONES]
-        parts += [(sphere_triangles, len(self._sphere), _color(joint)) for joint in range(JOINTS)]
+        parts = [(tube, 2 * BONE_SIDES, side_rgb(child)) for child, _ in BONES]
+        parts += [(sphere_triangles, len(self._sphere), side_rgb(joint)) for joint in range(JOINTS)]
         triangles, colors, start = [], [], 0
         for part, count, color in parts * PEOPLE_MAX:
             triangles.append(part + start)
@@ -235,12 +234,6 @@ def _unit_sphere(rings: int, sides: int) -> tuple[Float64[ndarray, "v 3"], Int32
     return points.reshape(-1, 3), triangles.reshape(-1, 3).astype(np.int32)
 
 
-def _color(joint: int) -> tuple[float, float, float]:
-    if joint in LEFT_JOINTS:
-        return LEFT_RGB
-    return RIGHT_RGB if joint in RIGHT_JOINTS else CENTRE_RGB
-
-
 def _grid_lines() -> tuple[Float64[ndarray, "n 3"], Int32[ndarray, "m 2"]]:
     at = np.arange(-GRID_HALF_M, GRID_HALF_M + GRID_STEP_M / 2, GRID_STEP_M)
     end, zero = np.full_like(at, GRID_HALF_M), np.zeros_like(at)
@@ -264,7 +257,7 @@ def _lines(
     lines = open3d.geometry.LineSet()
     lines.points = open3d.utility.Vector3dVector(points)
     lines.lines = open3d.utility.Vector2iVector(pairs)
-    lines.paint_uniform_color(rgb)
+    lines.paint_uniformside_rgb(rgb)
     return lines
 
 

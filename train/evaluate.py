@@ -7,6 +7,7 @@ photo is seen. A video is judged through the live pipeline; a frame in which nob
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from numpy import ndarray
 from calib.camera import Camera
 from engine.backends import Engine
 from engine.joints import Joints, read_joints
+from engine.skeleton import JOINT_NAMES, LIMB_JOINTS
 from realtime.frame import Frame
 from realtime.pipeline import Pipeline
 from realtime.sources import open_source
@@ -39,6 +41,17 @@ class Figures:
     pck_at_0_2: float  # torso lengths, twelve limb joints, a person not found is wrong
     swap_rate: float
     per_joint: tuple[float, ...]  # PCK of the twelve
+
+    def summary(self) -> dict[str, object]:
+        """For a JSON file."""
+        joints = {JOINT_NAMES[j]: round(p, 4) for j, p in zip(LIMB_JOINTS, self.per_joint, strict=True)}
+        return {
+            "people": self.people,
+            "found": self.found,
+            "pck_at_0.2": round(self.pck_at_0_2, 4),
+            "swap_rate": round(self.swap_rate, 4),
+            "pck_at_0.2_per_joint": joints,
+        }
 
 
 def evaluate(folder: Path, engine: Engine, *, progress: Progress | None = None) -> list[Figures]:
@@ -77,7 +90,7 @@ def evaluate_videos(folder: Path, engine: Engine, *, progress: Progress | None =
     figures = []
     for video in read_labelled_videos(folder):
         predicted = []
-        with open_source(camera=None, video=str(video.path)) as source:
+        with closing(open_source(video=str(video.path))) as source:
             width, height = source.size_px
             pipeline = Pipeline(engine, Camera.from_fov(width, height, ASSUMED_FOV_DEG))
             for frame in source.frames():
@@ -89,6 +102,16 @@ def evaluate_videos(folder: Path, engine: Engine, *, progress: Progress | None =
         name = f"{folder.name} {video.path.stem}, no box given"
         figures.append(_figures(name, np.stack(predicted[:n]), np.nan_to_num(true), labelled))
     return figures
+
+
+def table(figures: Sequence[Figures]) -> str:
+    """The figures for a terminal."""
+    width = max(len(f.name) for f in figures)
+    lines = [f"{'':<{width}}  PCK@0.2  found   left/right swaps"]
+    for f in figures:
+        found = f"{f.found}/{f.people}"
+        lines.append(f"{f.name:<{width}}  {f.pck_at_0_2:7.3f}  {found:>8}  {100 * f.swap_rate:5.1f} %")
+    return "\n".join(lines)
 
 
 def _largest(people: Sequence[Joints]) -> Float64[ndarray, "16 2"]:

@@ -69,14 +69,14 @@ class Engine(Protocol):
 
 
 def open_engine(
-    engine: str = "auto", weights: str = "auto", *, device: str = "auto", precision: Precision = "auto"
+    engine: str = "auto", weights: str | Weights = "auto", *, device: str = "auto", precision: Precision = "auto"
 ) -> Engine:
     """The engine asked for, or the best that runs here: eager on a CUDA card, openvino, eager.
 
     An engine asked for by name is never replaced by another. EngineError where it cannot run, WeightsError where the
     weights do not load.
     """
-    loaded = load_weights(weights)
+    loaded = load_weights(weights) if isinstance(weights, str) else weights
     if engine != "auto":
         return _open(engine, loaded, device, precision)
     if device == "cuda" or (device == "auto" and _cuda()):

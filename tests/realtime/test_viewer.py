@@ -19,9 +19,10 @@ from engine.joints import Joints
 from engine.skeleton import BONES, ROOT
 from realtime import viewer as viewer_module
 from realtime.result import Person, Result
+from realtime.colours import LEFT_RGB, RIGHT_RGB
 from realtime.viewer import NO_SCREEN, open_viewer
 from realtime.viewer_slot import PEOPLE_MAX, PICTURE_SIZE, View, ViewSlot
-from realtime.viewer_window import LEFT_RGB, RIGHT_RGB, SkeletonMesh, Window
+from realtime.viewer_window import SkeletonMesh, Window
 from tests.realtime.fake_engine import projected, standing, view
 
 OPEN_S = 30.0  # for Open3D to be imported on a busy machine

@@ -1,0 +1,1 @@
+"""Camera geometry and calibration, on arrays: no torch, no network, no window."""

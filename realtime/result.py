@@ -1,0 +1,45 @@
+"""What the pipeline says about a frame, and what a recording says about all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from jaxtyping import Float64
+from numpy import ndarray
+
+from engine.joints import Joints
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a frame."""
+
+    id: int  # stays with the person while they are followed
+    joints: Joints
+    offsets_m: Float64[ndarray, "16 3"]  # from the root, camera axes
+    root_m: Float64[ndarray, "3"] | None  # camera axes; rests on the assumptions in `Header`
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One frame's people."""
+
+    index: int  # of the frame, see `Frame`
+    time_s: float
+    people: list[Person]
+    stage_ms: dict[str, float]  # none inside another
+    engine: str  # which ran
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What holds for a whole run."""
+
+    source: str
+    engine: str
+    weights: str
+    weights_sha256: str
+    size_px: tuple[int, int]  # of the pictures: width, height
+    rate: Fraction | None  # frames per second, None = not known
+    assumptions: dict[str, str | float]  # what metres rest on: body height, field of view

@@ -1,0 +1,315 @@
+"""The command line: parses, wires, prints. `python run.py --help`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from realtime.session import Session, Tally
+
+DEFAULT = "live"
+DEMO_CLIP = Path(__file__).parent / "assets" / "demo.mp4"
+INTERRUPTED = 130
+
+
+class LiveByDefault(TyperGroup):
+    """`python run.py --camera 0` is `python run.py live --camera 0`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Puts the default command in front where none is named."""
+        if not args or (args[0].startswith("-") and args[0] != "--help"):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=LiveByDefault,
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Real-time 3D human pose from one ordinary camera.\n\n"
+    "Without a command the live view runs: `python run.py --camera 0`, `python run.py --video FILE`; "
+    "its options: `python run.py live --help`.",
+    epilog="Everywhere: --verbose says more, --debug shows tracebacks.",
+)
+
+
+class EngineName(StrEnum):
+    """Engines by name."""
+
+    auto = "auto"
+    eager = "eager"
+    openvino = "openvino"
+
+
+class PrecisionName(StrEnum):
+    """Number formats of the network."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class View(StrEnum):
+    """Where results are shown."""
+
+    window = "window"
+    none = "none"
+
+
+Weights = Annotated[str, typer.Option(metavar="auto|lite|full|FILE", help="The network's weights.")]
+Engine = Annotated[EngineName, typer.Option(help="What runs the network.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the engine runs.")]
+Precision = Annotated[PrecisionName, typer.Option(help="Number format of the network.")]
+ViewOption = Annotated[View, typer.Option(help="A window, or none.")]
+Save = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="Write results: .jsonl or .mp4; may be given several times.")
+]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there.")]
+
+
+@app.command(name=DEFAULT)
+def live(
+    camera: Annotated[int | None, typer.Option(min=0, help="Index of a webcam; 0 where nothing else is given.")] = None,
+    video: Annotated[str | None, typer.Option(metavar="FILE|URL|FOLDER", help="A video, stream or pictures.")] = None,
+    weights: Weights = "auto",
+    engine: Engine = EngineName.auto,
+    device: Device = "auto",
+    precision: Precision = PrecisionName.auto,
+    people: Annotated[int, typer.Option(min=1, max=4, help="How many people to follow.")] = 1,
+    view: ViewOption = View.window,
+    save: Save = None,
+    fov: Annotated[float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")] = 60.0,
+    height: Annotated[float, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Body height of the people.")] = 1.7,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
+    rotate: Annotated[int | None, typer.Option(metavar="0|90|180|270", help="Turn pictures clockwise.")] = None,
+    no_smooth: Annotated[bool, typer.Option("--no-smooth", help="Every frame as the network says it.")] = False,
+    no_track: Annotated[bool, typer.Option("--no-track", help="Search every frame anew: unrelated photos.")] = False,
+    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+) -> None:
+    """Follow people in a camera's or a video's pictures, in 3D (the default command)."""
+    from realtime.session import Settings
+
+    if camera is not None and video is not None:
+        raise typer.BadParameter("give --camera or --video, not both")
+    if rotate not in (None, 0, 90, 180, 270):
+        raise typer.BadParameter(f"--rotate takes 0, 90, 180 or 270, not {rotate}")
+    if video is None and camera is None:
+        camera = 0
+    settings = Settings(people, not no_smooth, not no_track, fov, height, mirror, max_frames)
+    session = _open_session(camera, video, rotate, save or [], view, settings, (engine, weights, device, precision))
+    _watch(session)
+    for path in save or []:
+        print(f"wrote {path}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the results go.")] = Path("out"),
+    view: ViewOption = View.window,
+    weights: Weights = "auto",
+    engine: Engine = EngineName.auto,
+) -> None:
+    """The same on a bundled clip: needs no camera and no screen."""
+    from realtime.session import Settings
+
+    out.mkdir(parents=True, exist_ok=True)
+    saves = [out / "demo.mp4", out / "demo.jsonl"]
+    choice = (engine, weights, "auto", PrecisionName.auto)
+    session = _open_session(None, str(DEMO_CLIP), None, saves, view, Settings(), choice)
+    _watch(session)
+    print(f"wrote {saves[0]} (look at it) and {saves[1]} (joints in metres, one line per frame)")
+    print("next: python run.py --camera 0, or python run.py --video FILE")
+
+
+@app.command()
+def pretrain(
+    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="Folders; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
+    weights: Annotated[str, typer.Option(metavar="lite|full", help="Which network.")] = "lite",
+    preset: Annotated[str, typer.Option(help="Recipe: default.")] = "default",
+    hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
+    imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
+    from engine.model import ARCHITECTURES
+    from train.pretrain import PRESETS
+    from train.pretrain import pretrain as run_pretrain
+    from train.pretrain import recipe_for
+
+    if weights not in ARCHITECTURES:
+        raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
+    if preset not in PRESETS:
+        raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
+    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed)
+    done = run_pretrain(datasets, out, name=weights, recipe=recipe, warm_start=warm_start, imagenet=imagenet)
+    print(f"{done.images_seen} crops in {done.hours:.2f} h; {done.figures}")
+    print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
+    _write_json(json_file, {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours, **done.figures})
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of labelled photos or videos.")],
+    weights: Weights = "auto",
+    engine: Engine = EngineName.auto,
+    device: Device = "auto",
+    precision: Precision = PrecisionName.auto,
+    json_file: Json = None,
+) -> None:
+    """PCK on labelled photos, or on videos with OpenPose joints."""
+    from engine.backends import open_engine
+    from train.evaluate import evaluate as run_evaluate
+    from train.evaluate import table
+
+    with open_engine(engine, weights, device=device, precision=precision.value) as opened:
+        print(f"{opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
+        with _progress("judging") as step:
+            figures = run_evaluate(dataset, opened, progress=step)
+        print(table(figures))
+        summary = {f.name: f.summary() for f in figures}
+        _write_json(json_file, {"weights_sha256": opened.weights_sha256, "figures": summary})
+
+
+@app.command()
+def doctor(json_file: Json = None) -> None:
+    """What is installed, which processors and cameras there are, what to do next."""
+    from realtime.doctor import advice, examine
+
+    findings = examine()
+    for finding in findings:
+        mark = {"ok": "ok  ", "note": "note", "missing": "MISS"}[finding.state]
+        print(f"{mark}  {finding.what:<14} {finding.says}")
+    print(f"\n{advice(findings)}")
+    _write_json(json_file, {"findings": [[f.what, f.state, f.says] for f in findings], "advice": advice(findings)})
+    if any(f.state == "missing" for f in findings):
+        raise typer.Exit(1)
+
+
+def _open_session(
+    camera: int | None,
+    video: str | None,
+    rotate: int | None,
+    saves: list[Path],
+    view: View,
+    settings: object,
+    choice: tuple[EngineName, str, str, PrecisionName],
+) -> Session:
+    """Everything that can be wrong is found here, cheapest first, before a window opens."""
+    from engine.backends import open_engine
+    from engine.weights import load_weights
+    from realtime.session import Session, Settings
+    from realtime.sinks import check_writable
+    from realtime.sources import open_source
+    from realtime.viewer import NO_SCREEN, open_viewer
+
+    assert isinstance(settings, Settings)
+    for path in saves:
+        check_writable(path)
+    source = open_source(camera=camera, video=video, rotate_deg=rotate)
+    engine, weights, device, precision = choice
+    try:
+        opened = open_engine(engine, load_weights(weights), device=device, precision=precision.value)
+        viewer = open_viewer(title=source.name) if view is View.window else None
+    except BaseException:
+        source.close()
+        raise
+    if view is View.window and viewer is None:
+        print(NO_SCREEN)
+    said = f"{source.name}: {source.size_px[0]}x{source.size_px[1]}"
+    print(f"{said}, {opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
+    print(f"assumed: body height {settings.height_m:g} m, field of view {settings.fov_deg:g} degrees")
+    return Session(source, opened, settings, saves=saves, viewer=viewer)
+
+
+def _watch(session: Session) -> None:
+    """Runs to the end; Ctrl-C is a normal end of a live run."""
+    from realtime.session import describe
+
+    try:
+        with session, _progress("frames", session.frame_count) as step:
+            for result in session.results():
+                step(session.tally.frames, session.frame_count, describe(result))
+    except KeyboardInterrupt:
+        print("stopped")
+    finally:
+        _print_tally(session.tally)
+        if session.window_failure:
+            print(f"{session.window_failure}; the run went on without it", file=sys.stderr)
+
+
+def _print_tally(tally: Tally) -> None:
+    if not tally.frames:
+        return
+    share = 100 * tally.with_people / tally.frames
+    rate = tally.frames / max(tally.seconds, 1e-9)
+    print(f"{tally.frames} frames, somebody in {share:.0f} %, {rate:.1f} frames/s, {tally.dropped} dropped")
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in tally.medians_ms().items())
+    print(f"median ms per frame: {stages}")
+
+
+def _progress(what: str, total: int | None = None):  # noqa: ANN202 - a context manager of rich's making
+    from realtime.progress import progress
+
+    return progress(what, total)
+
+
+def _write_json(path: Path | None, record: dict[str, object]) -> None:
+    import json
+
+    if path is not None:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        print(f"wrote {path}")
+
+
+def main(arguments: list[str]) -> int:
+    """Runs a command; the exit status. 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    debug, verbose = "--debug" in arguments, "--verbose" in arguments
+    arguments = [a for a in arguments if a not in ("--debug", "--verbose")]
+    logging.basicConfig(level=logging.INFO if verbose or debug else logging.WARNING, format="%(message)s")
+    try:
+        status = typer.main.get_command(app)(arguments, prog_name="python run.py", standalone_mode=False)
+    except typer.TyperException as error:
+        print(f"usage: {error.format_message()} `python run.py --help` lists what there is", file=sys.stderr)
+        return error.exit_code
+    except typer.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:  # the last place that can turn a fault into one line
+        if debug:
+            raise
+        return _failed(error)
+    return status if isinstance(status, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """One line on stderr; what nobody foresaw says how to see more."""
+    from calib.errors import UserError as CalibError
+    from engine.errors import UserError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError):
+        text = f"{error.name} is not installed; `pip install -e .` (training: `pip install -e '.[train]'`)"
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
+    elif not isinstance(error, (UserError, CalibError)):
+        text = f"{type(error).__name__}: {text} (this should not happen; `--debug` shows where)"
+    print(f"error: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
