@@ -87,7 +87,9 @@ def live(
     people: Annotated[int, typer.Option(min=1, max=4, help="How many people to follow.")] = 1,
     view: ViewOption = View.window,
     save: Save = None,
-    fov: Annotated[float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")] = 60.0,
+    fov: Annotated[
+        float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")
+    ] = 60.0,
     height: Annotated[float, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Body height of the people.")] = 1.7,
     mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
     rotate: Annotated[int | None, typer.Option(metavar="0|90|180|270", help="Turn pictures clockwise.")] = None,
@@ -144,9 +146,8 @@ def pretrain(
 ) -> None:
     """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
     from engine.model import ARCHITECTURES
-    from train.pretrain import PRESETS
+    from train.pretrain import PRESETS, recipe_for
     from train.pretrain import pretrain as run_pretrain
-    from train.pretrain import recipe_for
 
     if weights not in ARCHITECTURES:
         raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
@@ -156,7 +157,9 @@ def pretrain(
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, warm_start=warm_start, imagenet=imagenet)
     print(f"{done.images_seen} crops in {done.hours:.2f} h; {done.figures}")
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
-    _write_json(json_file, {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours, **done.figures})
+    _write_json(
+        json_file, {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours, **done.figures}
+    )
 
 
 @app.command()
@@ -259,7 +262,7 @@ def _print_tally(tally: Tally) -> None:
     print(f"median ms per frame: {stages}")
 
 
-def _progress(what: str, total: int | None = None):  # noqa: ANN202 - a context manager of rich's making
+def _progress(what: str, total: int | None = None):
     from realtime.progress import progress
 
     return progress(what, total)

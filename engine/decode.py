@@ -40,7 +40,7 @@ class Marginals:
 
 def marginals(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Marginals:
     """One exponential, then sums: the volume itself is never normalised (it is the bulk of the memory traffic)."""
-    n, j, d, h, w = volume.shape
+    n, j, _d, h, w = volume.shape
     volume = volume.float().flatten(3)  # (n, j, d, h w)
     mass = (volume - volume.detach().amax((2, 3), keepdim=True)).exp()
     plane = mass.sum(2)  # (n, j, h w)
@@ -51,9 +51,7 @@ def marginals(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Marg
     return Marginals((plane / total).unflatten(2, (h, w)), sums[..., 0], mask.reshape(n, j, h, w), sums[..., 1])
 
 
-def decode(
-    volume: Float[Tensor, "n j d h w"], *, window: int | None = WINDOW_CELLS
-) -> Float[Tensor, "n j 6"]:
+def decode(volume: Float[Tensor, "n j d h w"], *, window: int | None = WINDOW_CELLS) -> Float[Tensor, "n j 6"]:
     """Joints x, y in -0.5 ... 0.5, z in -1 ... 1, then their spreads, all in crop units.
 
     `window=None` is the paper's soft-argmax over the whole volume (eqs. 3-5; Sun et al., ECCV 2018). A window takes

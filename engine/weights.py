@@ -80,7 +80,9 @@ def read_weights(path: Path) -> Weights:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file ({error}); weights end in .safetensors") from error
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({error}); weights end in .safetensors"
+        ) from error
     if "pose" not in metadata:
         raise WeightsError(
             f"{path} holds no description of a pose network; weights come from `python run.py pretrain` or `finetune`"
@@ -139,10 +141,14 @@ def load_imagenet_backbone(network: PoseResNet, path: Path) -> int:
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable checkpoint ({error})") from error
     own = network.state_dict()
-    backbone = {k: v for k, v in own.items() if k.split(".")[0] in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")}
+    backbone = {
+        k: v for k, v in own.items() if k.split(".")[0] in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+    }
     wrong = [k for k, v in backbone.items() if k not in state or state[k].shape != v.shape]
     wrong += [k for k in state if k not in backbone and not k.startswith("fc.")]
     if wrong:
-        raise WeightsError(f"{path} is no ResNet-{network.architecture.backbone}: {len(wrong)} tensors differ, {wrong[0]}")
+        raise WeightsError(
+            f"{path} is no ResNet-{network.architecture.backbone}: {len(wrong)} tensors differ, {wrong[0]}"
+        )
     network.load_state_dict({k: state[k] for k in backbone}, strict=False)
     return len(backbone)

@@ -127,4 +127,8 @@ def _cameras() -> list[Finding]:
 def _screen() -> Finding:
     from realtime.viewer import has_screen
 
-    return Finding("screen", "ok", "there") if has_screen() else Finding("screen", "note", "none: runs headless, use --save")
+    return (
+        Finding("screen", "ok", "there")
+        if has_screen()
+        else Finding("screen", "note", "none: runs headless, use --save")
+    )

@@ -114,7 +114,9 @@ class _Eye:
         cv2.line(image, ends[0].tolist(), ends[1].tolist(), colour, max(round(width_px), 1), cv2.LINE_AA)
 
 
-def _draw_shadow(image: UInt8[ndarray, "h w 3"], eye: _Eye, joints_m: Float64[ndarray, "16 3"], floor_y_m: float) -> None:
+def _draw_shadow(
+    image: UInt8[ndarray, "h w 3"], eye: _Eye, joints_m: Float64[ndarray, "16 3"], floor_y_m: float
+) -> None:
     """What stands over the floor darkens it straight below."""
     flat = joints_m.copy()
     flat[:, 1] = floor_y_m

@@ -170,9 +170,7 @@ def _surrounded(
     return np.where(inside[..., None] > 0, crop_bgr, room)
 
 
-def _occluded(
-    image: UInt8[ndarray, "s s 3"], pasted: Sample | None, rng: Generator
-) -> UInt8[ndarray, "s s 3"]:
+def _occluded(image: UInt8[ndarray, "s s 3"], pasted: Sample | None, rng: Generator) -> UInt8[ndarray, "s s 3"]:
     size = len(image)
     w, h = (rng.uniform(0.1, 0.4, 2) * size).astype(int)
     x, y = (rng.uniform(0, 1, 2) * (size - w, size - h)).astype(int)
@@ -189,9 +187,7 @@ def _occluded(
     return image
 
 
-def _recoloured(
-    image: UInt8[ndarray, "s s 3"], rng: Generator, strength: float
-) -> UInt8[ndarray, "s s 3"]:
+def _recoloured(image: UInt8[ndarray, "s s 3"], rng: Generator, strength: float) -> UInt8[ndarray, "s s 3"]:
     s = strength
     if rng.random() < 0.5 * s:  # saturation, down to grey
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

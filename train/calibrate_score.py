@@ -24,9 +24,7 @@ def fit_score_map(sigma: Float64[ndarray, "n 3"], hit: Bool[ndarray, "n"]) -> Sc
     return ScoreMap(intercept=float(best.x[0]), slope=float(best.x[1]))
 
 
-def expected_calibration_error(
-    score: Float64[ndarray, "n"], hit: Bool[ndarray, "n"], *, bins: int = 10
-) -> float:
+def expected_calibration_error(score: Float64[ndarray, "n"], hit: Bool[ndarray, "n"], *, bins: int = 10) -> float:
     """Mean gap between score and hit rate over equal-width bins, weighted by count (Naeini et al., AAAI 2015)."""
     index = np.minimum((score * bins).astype(int), bins - 1)
     gaps = [abs(score[index == b].mean() - hit[index == b].mean()) * (index == b).sum() for b in np.unique(index)]

@@ -114,7 +114,9 @@ class PoseTraining(lightning.LightningModule):
         volume, _presence = self(batch["image"])
         joints = decode(volume, window=self.recipe.window)[..., :2]
         labelled = batch["weight"][..., 0] > 0
-        self._seen.append((joints.double().cpu().numpy(), batch["target"].double().cpu().numpy(), labelled.cpu().numpy()))
+        self._seen.append(
+            (joints.double().cpu().numpy(), batch["target"].double().cpu().numpy(), labelled.cpu().numpy())
+        )
 
     def on_validation_epoch_end(self) -> None:
         """PCK and left/right swaps on the validation list."""

@@ -104,7 +104,9 @@ def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:
     labelled = [s for f in found if f.kind == "labelled" for s in f.samples]
     validation = [s for s in labelled if s.name in names] or [s for s in labelled if torso_labelled(s)][::20]
     if not validation:
-        raise DatasetError("no labelled photos among the data sets: nothing to choose a model by; give a folder with some")
+        raise DatasetError(
+            "no labelled photos among the data sets: nothing to choose a model by; give a folder with some"
+        )
     held_out = {s.name for s in validation} | test
     pools = []
     for kind, share in SHARES.items():

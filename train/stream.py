@@ -30,9 +30,7 @@ class Pool:
 class CropStream(IterableDataset):
     """Random crops, batch by batch. Worker k of epoch e draws from its own seed."""
 
-    def __init__(
-        self, pools: Sequence[Pool], *, size_px: int, batch: int, seed: int, options: Augmentation
-    ) -> None:
+    def __init__(self, pools: Sequence[Pool], *, size_px: int, batch: int, seed: int, options: Augmentation) -> None:
         filled = [pool for pool in pools if len(pool.samples) and pool.share > 0]
         if not filled:
             raise ValueError("no pool holds a sample")

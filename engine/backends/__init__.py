@@ -54,7 +54,7 @@ class Engine(Protocol):
         ...
 
     def infer(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> EngineOutput:
-        """submit and result."""
+        """Submit and result."""
         ...
 
     def close(self) -> None:
@@ -92,7 +92,9 @@ def _open(name: str, weights: Weights, device: str, precision: Precision) -> Eng
         raise EngineError(f"no engine '{name}'; known: auto, {', '.join(NAMES)}")
     if name == "openvino":
         if device not in ("auto", "cpu"):
-            raise EngineError(f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine eager")
+            raise EngineError(
+                f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine eager"
+            )
         if find_spec("openvino") is None:
             raise EngineError("openvino is not installed; `pip install openvino`, or use --engine eager")
         return importlib.import_module("engine.backends.openvino").OpenVinoEngine(weights, precision=precision)

@@ -50,7 +50,7 @@ class EagerEngine:
         return _Done(EngineOutput(joints.float().cpu().numpy(), presence.float().cpu().numpy()))
 
     def infer(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> EngineOutput:
-        """submit + result."""
+        """Submit + result."""
         return self.submit(image_bgr, boxes, K).result()
 
     def close(self) -> None:
@@ -59,5 +59,7 @@ class EagerEngine:
     def __enter__(self) -> EagerEngine:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

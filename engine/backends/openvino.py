@@ -81,7 +81,7 @@ class OpenVinoEngine:
         return _Pending([_started(self._batch, _padded(group)) for group in groups], len(crops))
 
     def infer(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> EngineOutput:
-        """submit and result."""
+        """Submit and result."""
         return self.submit(image_bgr, boxes, K).result()
 
     def close(self) -> None:
@@ -90,7 +90,9 @@ class OpenVinoEngine:
     def __enter__(self) -> OpenVinoEngine:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

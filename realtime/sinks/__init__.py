@@ -41,7 +41,9 @@ def open_sink(path: Path, header: Header) -> Sink:
 def check_writable(path: Path) -> None:
     """SinkError where no sink could write `path`: to be asked before a long run, not after it."""
     if path.suffix.lower() not in SUFFIXES:
-        raise SinkError(f"--save {path}: '{path.suffix}' is not a kind of file that can be saved; known: {' '.join(SUFFIXES)}")
+        raise SinkError(
+            f"--save {path}: '{path.suffix}' is not a kind of file that can be saved; known: {' '.join(SUFFIXES)}"
+        )
     if path.is_dir():
         raise SinkError(f"--save {path} is a folder; give a file name")
     if not path.parent.is_dir():

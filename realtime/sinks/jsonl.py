@@ -54,7 +54,9 @@ class JsonLines:
         try:
             self._file.write(json.dumps(record, allow_nan=False) + "\n")
         except OSError as error:
-            raise SinkError(f"{self.path} cannot be written on ({error.strerror}); what came before is in it") from error
+            raise SinkError(
+                f"{self.path} cannot be written on ({error.strerror}); what came before is in it"
+            ) from error
 
 
 def open_sink(path: Path, header: Header) -> JsonLines:

@@ -81,7 +81,9 @@ def _within(timeout_s: float, index: int) -> tuple[cv2.VideoCapture, cv2.typing.
         raise SourceError(f"camera {index} gave no picture in {timeout_s:g} s; unplug it and plug it in again")
     capture, first = opened[0]
     if not capture.isOpened():
-        raise SourceError(f"camera {index} cannot be opened; is another program using it? `python run.py doctor` says more")
+        raise SourceError(
+            f"camera {index} cannot be opened; is another program using it? `python run.py doctor` says more"
+        )
     if first is None:
         capture.release()
         raise SourceError(f"camera {index} opens but gives no picture; try another --camera, some are not for video")

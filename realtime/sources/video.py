@@ -100,7 +100,9 @@ class VideoSource:
 
     def _cut_short(self, index: int, why: str) -> str:
         of = f" of {self.frame_count}" if self.frame_count else ""
-        return f"{self.name} breaks off after {index}{of} frames ({why}); everything before is saved, copy the file again"
+        return (
+            f"{self.name} breaks off after {index}{of} frames ({why}); everything before is saved, copy the file again"
+        )
 
 
 def _opened(url: str, scheme: str) -> av.container.InputContainer:

@@ -73,7 +73,8 @@ def test_an_unsure_collapsed_or_backward_pose_gives_finite_metres_in_front_of_th
     joints.depth[ROOT] = 0
     assert unit_pose(joints, K)[:, 2].min() > 0.04
     offsets_m, root_m = Lifter(K)(joints, 0.0)
-    assert np.isfinite(offsets_m).all() and np.isfinite(root_m).all()
+    assert np.isfinite(offsets_m).all()
+    assert np.isfinite(root_m).all()
 
 
 def test_the_distance_of_a_standing_person_is_steady_and_a_walker_is_followed():

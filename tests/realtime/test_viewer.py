@@ -18,8 +18,8 @@ from engine.crop import box_around
 from engine.joints import Joints
 from engine.skeleton import BONES, ROOT
 from realtime import viewer as viewer_module
-from realtime.result import Person, Result
 from realtime.colours import LEFT_RGB, RIGHT_RGB
+from realtime.result import Person, Result
 from realtime.viewer import NO_SCREEN, open_viewer
 from realtime.viewer_slot import PEOPLE_MAX, PICTURE_SIZE, View, ViewSlot
 from realtime.viewer_window import SkeletonMesh, Window
@@ -87,7 +87,8 @@ def test_a_large_picture_is_shrunk_and_too_many_people_are_left_out():
     picture[:, 960:] = (10, 20, 30)
     writer.write(np.zeros((PEOPLE_MAX + 3, 16, 3), np.float32), picture)
     seen = ViewSlot(writer.memory).read()
-    assert seen is not None and seen.picture_bgr is not None
+    assert seen is not None
+    assert seen.picture_bgr is not None
     assert len(seen.joints_m) == PEOPLE_MAX
     assert seen.picture_bgr.shape == (360, PICTURE_SIZE[0], 3)
     np.testing.assert_array_equal(seen.picture_bgr[180, 600], (10, 20, 30))
@@ -194,7 +195,8 @@ def test_a_window_that_stalls_or_is_killed_does_not_hurt_the_program(screen, mon
         assert time.perf_counter() - begin < 2.0
         os.kill(pid, signal.SIGKILL)
         assert wait_until(lambda: viewer.closed)
-        assert viewer.failure is not None and "-9" in viewer.failure
+        assert viewer.failure is not None
+        assert "-9" in viewer.failure
         viewer.show(result_of())
     viewer.close()
 

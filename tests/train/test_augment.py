@@ -38,7 +38,10 @@ def test_labels_lift_back_to_the_same_bones_in_every_crop(stick_figure):
         lengths.append(np.linalg.norm(joints[:, None] - joints[None], axis=-1))
     both = taught[0] & taught[1]
     assert both.sum() > 10
-    ratio = lengths[1][both][:, both][np.triu_indices(both.sum(), 1)] / lengths[0][both][:, both][np.triu_indices(both.sum(), 1)]
+    ratio = (
+        lengths[1][both][:, both][np.triu_indices(both.sum(), 1)]
+        / lengths[0][both][:, both][np.triu_indices(both.sum(), 1)]
+    )
     assert np.ptp(ratio) < 1e-4  # the root's distance differs between the two cameras, so the scale does
 
 

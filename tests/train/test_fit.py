@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from engine.model import Architecture
-from engine.weights import read_weights
-from train.fit import Phase, Recipe, fit
-from train.pretrain import PRESETS, calibrated, recipe_for
-from train.stream import CropStream, Pool
 from train.augment import Augmentation
+from train.fit import Phase, Recipe, fit
+from train.pretrain import PRESETS, recipe_for
+from train.stream import CropStream, Pool
 
 TINY = Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)
 

@@ -45,5 +45,3 @@ def samples_of(shard: Shard, name: str) -> list[Sample]:
             )
         )
     return samples
-
-

@@ -137,9 +137,7 @@ def _decimated(
     small = mesh.simplify_quadric_decimation(target)
     small.remove_unreferenced_vertices()
     scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(
-        o3d.core.Tensor(template.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32))
-    )
+    scene.add_triangles(o3d.core.Tensor(template.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
     found = scene.compute_closest_points(o3d.core.Tensor(np.asarray(small.vertices).astype(np.float32)))
     corner = faces[found["primitive_ids"].numpy().astype(np.int64)]
     uv = found["primitive_uvs"].numpy().astype(np.float64)

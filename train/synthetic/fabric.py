@@ -72,6 +72,7 @@ class Waves:
 
 def random_waves(rng: Generator, *, waves: int = WAVES) -> Waves:
     """Waves about one unit long in random directions."""
+
     def directions(length: float) -> Tensor:
         v = rng.normal(size=(waves, 3))
         return _tensor(v / np.linalg.norm(v, axis=1, keepdims=True) * rng.uniform(0.6, 1.4, (waves, 1)) * length)

@@ -162,7 +162,14 @@ class Picture:
 
 
 def picture(
-    figures: list[Figure], light: Light, K: Tensor, R_cam_from_world: Tensor, t_cam: Tensor, *, width: int, height: int,
+    figures: list[Figure],
+    light: Light,
+    K: Tensor,
+    R_cam_from_world: Tensor,
+    t_cam: Tensor,
+    *,
+    width: int,
+    height: int,
     shadows: ShadowMap | None = None,
 ) -> Picture:
     """Draw the figures. K, R and t of the camera: x_cam = R x_world + t."""
@@ -193,12 +200,18 @@ def _lit_colour(
     region = outfit.region(fields, part)
     albedo = outfit.colour(fields, region, rest_normal).clamp(0, 1) ** GAMMA
     cloth = (region != SKIN) & (region != SHOES)
-    folds = torch.stack([outfit.folds.at(fields[:, [1, 2, 0]] * s + o) for s, o in ((9.0, 0.0), (7.0, 3.0), (11.0, 7.0))], dim=1)
+    folds = torch.stack(
+        [outfit.folds.at(fields[:, [1, 2, 0]] * s + o) for s, o in ((9.0, 0.0), (7.0, 3.0), (11.0, 7.0))], dim=1
+    )
     normal = normal + folds * (outfit.fold_depth * cloth)[:, None]
     camera = -(t_cam @ R_cam_from_world)
     view = torch.nn.functional.normalize(camera - place, dim=1)
     # the back of a skirt or of hair is lit as its inside
-    normal = torch.where(((normal * view).sum(dim=1) < -0.2)[:, None] & ((part == PART_SKIRT) | (part == PART_HAIR))[:, None], -normal, normal)
+    normal = torch.where(
+        ((normal * view).sum(dim=1) < -0.2)[:, None] & ((part == PART_SKIRT) | (part == PART_HAIR))[:, None],
+        -normal,
+        normal,
+    )
     normal = torch.nn.functional.normalize(normal, dim=1)
     facing = (normal @ light.toward).clamp(min=0)
     if shadows is not None:

@@ -18,8 +18,15 @@ from train.synthetic.fabric import Fabric, Waves, random_fabric, random_waves
 
 SKIN, SHIRT, TROUSERS, SHOES, HAIR, EYE, GLOVES, SOCKS = range(8)
 # BGR of skin, dark to light
-SKIN_TONES = np.array([(40, 56, 82), (55, 80, 118), (78, 110, 155), (105, 145, 196), (138, 172, 220), (165, 190, 230)]) / 255
-HAIR_TONES = np.array([(18, 20, 24), (25, 32, 45), (36, 56, 84), (60, 96, 140), (110, 160, 200), (150, 150, 155), (215, 215, 218)]) / 255
+SKIN_TONES = (
+    np.array([(40, 56, 82), (55, 80, 118), (78, 110, 155), (105, 145, 196), (138, 172, 220), (165, 190, 230)]) / 255
+)
+HAIR_TONES = (
+    np.array(
+        [(18, 20, 24), (25, 32, 45), (36, 56, 84), (60, 96, 140), (110, 160, 200), (150, 150, 155), (215, 215, 218)]
+    )
+    / 255
+)
 HAIR_SHARES = (0.3, 0.22, 0.2, 0.1, 0.08, 0.06, 0.04)
 
 
@@ -93,7 +100,13 @@ class Outfit:
         line = m.eye_y - 0.075 + (0.075 + self.hair_front_m) * ahead * ahead * (3 - 2 * ahead)
         haired = (head > 0.8) & (y > line)
         if self.beard:
-            haired |= (head > 0.8) & (y < m.eye_y - 0.052) & (y > m.eye_y - 0.13) & (z > m.eye_z - 0.075) & ~self._mouth(x, y, z)
+            haired |= (
+                (head > 0.8)
+                & (y < m.eye_y - 0.052)
+                & (y > m.eye_y - 0.13)
+                & (z > m.eye_z - 0.075)
+                & ~self._mouth(x, y, z)
+            )
         return haired
 
     def _mouth(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
@@ -130,7 +143,9 @@ class Outfit:
         x, y, z = place.unbind(dim=1)
         m = self.marks
         out[self._mouth(x, y, z)] = self.lips
-        brow = ((x.abs() - m.eye_x).abs() < 0.02) & ((y - m.eye_y - 0.024 - 0.1 * (0.02 - (x.abs() - m.eye_x).abs())).abs() < 0.0045)
+        brow = ((x.abs() - m.eye_x).abs() < 0.02) & (
+            (y - m.eye_y - 0.024 - 0.1 * (0.02 - (x.abs() - m.eye_x).abs())).abs() < 0.0045
+        )
         out[brow & (z > m.eye_z - 0.01)] = self.brow
         around_eye = (x.abs() - m.eye_x) ** 2 / 0.022**2 + (y - m.eye_y) ** 2 / 0.012**2 < 1
         out[around_eye & (z > m.eye_z - 0.012)] *= 0.8
@@ -181,7 +196,14 @@ def random_outfit(rng: Generator, marks: Marks, photos: list | tuple = ()) -> Ou
     loose = (float(np.exp(u(np.log(0.004), np.log(0.028)))), float(np.exp(u(np.log(0.004), np.log(0.026)))))
     return Outfit(
         marks=marks,
-        fabrics={SHIRT: shirt, TROUSERS: trousers, SHOES: shoes, HAIR: hair, GLOVES: shoes, SOCKS: random_fabric(rng, kind="plain")},
+        fabrics={
+            SHIRT: shirt,
+            TROUSERS: trousers,
+            SHOES: shoes,
+            HAIR: hair,
+            GLOVES: shoes,
+            SOCKS: random_fabric(rng, kind="plain"),
+        },
         skin=_colour(tone),
         lips=_colour(tone * np.array([0.75, 0.68, 0.9])),
         sleeve=u(1.8, 1.98) if style == 3 else sleeve,

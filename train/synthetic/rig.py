@@ -67,9 +67,9 @@ _OF_SIDE = {
     "ToeBase": "foot",
 }
 SEGMENT_OF_BONE = {
-    **{name: PELVIS_S for name in ("Hips", "LHipJoint", "RHipJoint")},
-    **{"Spine1": CHEST_S, "Head": HEAD_S},
-    **{"LThumb": SEGMENTS.index("l_hand"), "RThumb": SEGMENTS.index("r_hand")},
+    **dict.fromkeys(("Hips", "LHipJoint", "RHipJoint"), PELVIS_S),
+    "Spine1": CHEST_S, "Head": HEAD_S,
+    "LThumb": SEGMENTS.index("l_hand"), "RThumb": SEGMENTS.index("r_hand"),
     **{
         side + part: SEGMENTS.index(f"{side[0].lower()}_{segment}")
         for side in ("Left", "Right")

@@ -27,18 +27,8 @@ from engine.crop import Box, CropCamera, box_around, camera_matrix, crop_camera,
 from engine.skeleton import HEAD_TOP, L_HIP, PELVIS, R_HIP, ROOT, THORAX
 from train.synthetic.archetypes import random_archetype
 from train.synthetic.body import Body, load_body
-from train.synthetic.figure import (
-    GAMMA,
-    Figure,
-    Light,
-    Picture,
-    ShadowMap,
-    dressed,
-    paint_of,
-    picture,
-    random_light,
-    shadow_map,
-)
+from train.synthetic.compose import SUPERSAMPLE, composed, drawn, floor_shadow
+from train.synthetic.figure import GAMMA, Figure, Picture, dressed, paint_of, random_light
 from train.synthetic.outfit import random_outfit
 from train.synthetic.pose import Pose, rotation
 from train.synthetic.sources import Sources, random_background, random_occluder
@@ -94,13 +84,14 @@ def random_sample(
     mean = (background.reshape(-1, 3).mean(axis=0) / 255) ** GAMMA
     light = random_light(rng, mean)
     figures = [*behind, figure, *before]
-    drawn, shadows = _drawn(figures, light, view, size_px)
+    (R, t), size = view.crop_from_world(), (size_px, size_px)
+    seen, shadows = drawn(figures, light, view.crop.K, R, t, size)
     level = float(np.exp(rng.normal(0.25, 0.35))) * (0.55 + 0.9 * float(mean.mean()) ** 0.5)
     floor_y = figure.lowest() - (0.0 if pose.grounded else rng.uniform(0.1, 0.9))
-    dark = 1.0 - _ground_shadow(shadows, view, floor_y, size_px) * rng.uniform(0.25, 0.75)
-    image = _composed(drawn, background, dark, level, size_px)
+    shadow = floor_shadow(shadows, view.crop.K, R, t, floor_y_m=floor_y, size_px=size)
+    image = composed(seen, background, 1.0 - shadow * rng.uniform(0.25, 0.75), exposure=level)
     units, depth = crop_labels(view.crop, posed.joints @ view.R.T + view.t, root=ROOT)
-    visible = _seen(drawn, len(behind), view, posed.joints, person.height_m, units, size_px)
+    visible = _seen(seen, len(behind), view, posed.joints, person.height_m, units, size_px)
     image, hidden = _occluded(image, sources, rng)
     visible &= ~_at(hidden, units, size_px)
     outside = _outside_frame(view.crop)
@@ -123,9 +114,7 @@ def random_pose(rng: Generator, sources: Sources) -> Pose:
     return pose
 
 
-def random_view(
-    rng: Generator, joints: Float64[ndarray, "16 3"], height_m: float, size_px: int
-) -> View:
+def random_view(rng: Generator, joints: Float64[ndarray, "16 3"], height_m: float, size_px: int) -> View:
     """A camera that looks at a person whose pelvis is at the origin, and the crop around the person."""
     K = camera_matrix(*FRAME_PX, fov_deg=rng.uniform(35, 90))
     fill = float(np.exp(rng.uniform(np.log(0.25), np.log(1.25))))
@@ -148,7 +137,9 @@ def random_view(
     px = cam[:, :2] / np.maximum(cam[:, 2:], 0.05) * K[0, 0] + K[:2, 2]
     inside = np.clip(px, -30, np.array(FRAME_PX) + 30)
     box = box_around(inside)
-    box = Box(box.center_px + rng.uniform(-0.08, 0.08, 2) * box.side_px, box.side_px * float(np.exp(rng.normal(0, 0.12))))
+    box = Box(
+        box.center_px + rng.uniform(-0.08, 0.08, 2) * box.side_px, box.side_px * float(np.exp(rng.normal(0, 0.12)))
+    )
     return View(R, t, K, crop_camera(Box(box.center_px, box.side_px * WIDER), K, size_px))
 
 
@@ -165,7 +156,9 @@ def _company(
     side, away = side / np.linalg.norm(side), away / max(float(np.linalg.norm(away)), 0.2)
     distance = float(np.linalg.norm(view.t))
     for _ in range(count):
-        posed = body.someone(rng).posed(random_pose(rng, sources).turned(rotation(np.array([0, rng.uniform(0, 6.28), 0]))))
+        posed = body.someone(rng).posed(
+            random_pose(rng, sources).turned(rotation(np.array([0, rng.uniform(0, 6.28), 0])))
+        )
         outfit = random_outfit(rng, paint_of(body).marks, sources.textures)
         front = rng.random() < 0.2 and distance > 3.0
         far = -rng.uniform(0.5, 0.9) if front else rng.uniform(0.4, 3.5)
@@ -176,50 +169,8 @@ def _company(
     return behind, before
 
 
-def _drawn(figures: list[Figure], light: Light, view: View, size_px: int) -> tuple[Picture, ShadowMap]:
-    """The figures at twice the size: averaging down makes smooth edges."""
-    R, t = view.crop_from_world()
-    K = view.crop.K * np.array([[2.0], [2.0], [1.0]])
-    K[:2, 2] += 0.5
-    matrices = [torch.from_numpy(m.astype(np.float32)) for m in (K, R, t)]
-    shadows = shadow_map(figures, light)
-    return picture(figures, light, *matrices, width=2 * size_px, height=2 * size_px, shadows=shadows), shadows
-
-
-def _ground_shadow(shadows: ShadowMap, view: View, floor_y: float, size_px: int) -> Float32[ndarray, "s s"]:
-    """How much of the lamp the floor behind each pixel does not get, at half size and softened."""
-    n = size_px // 2
-    R, t = view.crop_from_world()
-    column, row = np.meshgrid(np.arange(n), np.arange(n))
-    px = np.column_stack([column.ravel(), row.ravel()]) * 2 + 0.5
-    rays = np.column_stack([(px - view.crop.K[:2, 2]) / view.crop.K[0, 0], np.ones(n * n)]) @ R
-    lens = -t @ R
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = (floor_y - lens[1]) / rays[:, 1]
-    shadow = np.zeros(n * n, np.float32)
-    hit = (reach > 0) & (reach < 40) & np.isfinite(reach)
-    places = lens + rays[hit] * reach[hit, None]
-    # the sun's slope below the floor is cut off by the map; a lamp almost at the horizon throws no sharp shadow
-    shadow[hit] = 1.0 - shadows.lit(torch.from_numpy(places.astype(np.float32))).numpy()
-    soft = cv2.GaussianBlur(shadow.reshape(n, n), (0, 0), 1.2)
-    return cv2.resize(soft, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
-
-
-def _composed(
-    drawn: Picture, background: UInt8[ndarray, "s s 3"], dark: Float32[ndarray, "s s"], level: float, size_px: int
-) -> UInt8[ndarray, "s s 3"]:
-    """Figures over the background: four sub-pixels are averaged, in the colours that the eye sees."""
-    layer = torch.zeros((4 * size_px * size_px, 4))
-    layer[drawn.fragments.pixel, :3] = (drawn.colour * level).clamp_(0, 1) ** (1 / GAMMA) * 255
-    layer[drawn.fragments.pixel, 3] = 1.0
-    # a soft shoulder is left out on purpose: cameras clip too
-    small = layer.view(size_px, 2, size_px, 2, 4).mean(dim=(1, 3)).numpy()
-    ground = background.astype(np.float32) * dark[:, :, None]
-    return (small[:, :, :3] + ground * (1 - small[:, :, 3:]) + 0.5).astype(np.uint8)
-
-
 def _seen(
-    drawn: Picture,
+    picture: Picture,
     owner: int,
     view: View,
     joints: Float64[ndarray, "16 3"],
@@ -228,13 +179,13 @@ def _seen(
     size_px: int,
 ) -> Bool[ndarray, "16"]:
     """Joints inside the crop with nothing but their own limb's skin in front."""
-    n = 2 * size_px
+    n = SUPERSAMPLE * size_px
     px = np.floor(crop_px_from_units(units, n) + 0.5).astype(int)
     inside = ((px >= 0) & (px < n)).all(axis=1)
     z = torch.full((n * n,), torch.inf)
-    z[drawn.fragments.pixel] = drawn.fragments.z
+    z[picture.fragments.pixel] = picture.fragments.z
     who = torch.full((n * n,), -1)
-    who[drawn.fragments.pixel] = drawn.owner
+    who[picture.fragments.pixel] = picture.owner
     at = torch.from_numpy(np.where(inside, px[:, 1] * n + px[:, 0], 0))
     R, t = view.crop_from_world()
     own_z = (joints @ R.T + t)[:, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ def write_shards(
             continue
         samples: list[Synthetic] = []
         for i in range(per_shard):
-            samples.append(random_sample(np.random.default_rng((seed, k, i)), size_px=size_px, sources=sources, body=body))
+            samples.append(
+                random_sample(np.random.default_rng((seed, k, i)), size_px=size_px, sources=sources, body=body)
+            )
             done += 1
             yield done
         write_shard(path, samples)
@@ -100,7 +103,7 @@ def read_shard(path: Path) -> Shard:
     if int(held.get("schema", 0)) != 1:
         raise ShardError(f"{path} has schema {held.get('schema')}, this program reads 1; update, or render it again")
     blob, ends = held["jpegs"].tobytes(), [0, *held["ends"].tolist()]
-    jpegs = [blob[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    jpegs = [blob[a:b] for a, b in itertools.pairwise(ends)]
     return Shard(int(held["size_px"]), jpegs, held["units"], held["depth"], held["visible"], held["f_over_side"])
 
 
