@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -29,7 +29,7 @@ class Camera:
             raise ValueError(f"K needs finite numbers and positive focal lengths, got {self.K = }")
 
     @classmethod
-    def from_fov(cls, width: int, height: int, fov_deg: float) -> Self:
+    def from_fov(cls, width: int, height: int, fov_deg: float) -> Camera:
         """A pinhole camera whose longer picture side spans `fov_deg`: an assumption where nothing was calibrated."""
         if not 5 <= fov_deg <= 150:
             raise ValueError(f"a field of view of a pinhole camera lies in 5 ... 150 degrees, got {fov_deg = }")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -87,13 +88,19 @@ def read_weights(path: Path) -> Weights:
         raise WeightsError(
             f"{path} holds no description of a pose network; weights come from `python run.py pretrain` or `finetune`"
         )
-    record = json.loads(metadata["pose"])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return _described(json.loads(metadata["pose"]), path, state, digest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} has a damaged description ({error!r}); download or train it again") from error
+
+
+def _described(record: dict[str, Any], path: Path, state: dict[str, Tensor], digest: str) -> Weights:
     if record["schema"] > SCHEMA:
         raise WeightsError(f"{path} has schema {record['schema']}, this program reads up to {SCHEMA}; update it")
     if tuple(record["joints"]) != JOINT_NAMES:
         raise WeightsError(f"{path} predicts other joints ({record['joints'][:3]}...); this program needs mpii16")
     architecture = dict(record["architecture"], wasp_rates=tuple(record["architecture"]["wasp_rates"]))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Weights(
         name=path.stem,
         architecture=Architecture(**architecture),

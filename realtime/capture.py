@@ -60,5 +60,5 @@ class Capture:
                 if not self._handover.put(frame):
                     return
             self._handover.close()
-        except BaseException as error:  # handed over: the reader raises it
+        except BaseException as error:  # noqa: BLE001 - handed over: the reader raises it
             self._handover.close(error)

@@ -80,7 +80,8 @@ def _processors() -> list[Finding]:
         core = openvino.Core()
         capable = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = "bf16" if "BF16" in capable else "fp32"
-        text = f"{os.cpu_count()} cores, {core.get_property('CPU', 'FULL_DEVICE_NAME').strip()}; OpenVINO runs in {precision}"
+        name = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
+        text = f"{os.cpu_count()} cores, {name}; OpenVINO runs in {precision}"
         found = [Finding("cpu", "ok", text)]
     if not _version("torch"):
         return found

@@ -54,7 +54,7 @@ def run_window(memory: Any, title: str, size_px: tuple[int, int]) -> None:
                 slot.count_drawn()
             time.sleep(IDLE_S)  # half of a core would go into asking; the mouse does not notice
         window.close()
-    except Exception as error:  # handed over: the program reads it as `Viewer.failure`
+    except Exception as error:  # noqa: BLE001 - handed over: the program reads it as `Viewer.failure`
         slot.failure = f"the window cannot be shown: {type(error).__name__}: {error}"
         sys.exit(1)
 
@@ -257,7 +257,7 @@ def _lines(
     lines = open3d.geometry.LineSet()
     lines.points = open3d.utility.Vector3dVector(points)
     lines.lines = open3d.utility.Vector2iVector(pairs)
-    lines.paint_uniformside_rgb(rgb)
+    lines.paint_uniform_color(rgb)
     return lines
 
 

@@ -29,7 +29,7 @@ from engine.skeleton import (
     THORAX,
     UPPER_NECK,
 )
-from train.datasets.sample import Sample
+from train.datasets.sample import Sample, decode_jpeg
 
 # in this share of crops the person is small, as in the first boxes of a search
 SEARCH_SHARE = 0.15
@@ -108,7 +108,7 @@ def labels_in(camera: CropCamera, sample: Sample) -> tuple[Float32[ndarray, "16 
     if not sample.weight[:, 2].any():
         depth = np.zeros(16)
     target = np.column_stack([units, depth]).astype(np.float32)
-    inside = (np.abs(target[:, :2]) < 0.5).all(axis=1)
+    inside = np.all(np.abs(target[:, :2]) < 0.5, axis=1)
     weight = np.where(inside[:, None], sample.weight, 0).astype(np.float32)
     weight[:, 2] *= np.abs(target[:, 2]) < 1.0
     return np.where(weight > 0, target, 0).astype(np.float32), weight
@@ -161,7 +161,7 @@ def _random_box(image: UInt8[ndarray, "h w 3"], rng: Generator) -> Box:
 def _surrounded(
     crop_bgr: UInt8[ndarray, "s s 3"], shape: tuple[int, int], camera: CropCamera, other: Sample, rng: Generator
 ) -> UInt8[ndarray, "s s 3"]:
-    """The part of a crop that lies outside its photo filled from another: live, a small person has a real room around."""
+    """A crop whose part outside its photo shows another photo: live, a small person has a real room around."""
     size = (camera.size_px, camera.size_px)
     inside = cv2.warpPerspective(np.full(shape, 255, np.uint8), camera.crop_from_px, size, flags=cv2.INTER_NEAREST)
     if inside.all():
@@ -202,9 +202,10 @@ def _recoloured(image: UInt8[ndarray, "s s 3"], rng: Generator, strength: float)
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4) * len(image) / 128)
     if rng.random() < 0.3 * s:
         noise = np.empty(image.shape, np.int16)
-        cv2.randn(noise, 0, rng.uniform(2, 14))
+        cv2.setRNGSeed(int(rng.integers(2**31)))  # OpenCV draws from a generator of its own
+        cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(2, 14)))  # a plain number would be the first channel alone
         image = cv2.add(image, noise, dtype=cv2.CV_8U)
     if rng.random() < 0.25 * s:
         quality = int(rng.uniform(20, 70))
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        image = decode_jpeg(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
     return image

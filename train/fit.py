@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,14 @@ class Recipe:
     batches_per_epoch: int = 500
     precision: str = "bf16-mixed"
     window: int | None = WINDOW_CELLS
-    loss: LossWeights = LossWeights()
+    loss: LossWeights = field(default_factory=LossWeights)
 
 
 class PoseTraining(lightning.LightningModule):
     """The network in training: `progress` is its clock."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: PoseResNet, recipe: Recipe) -> None:
         super().__init__()
@@ -131,7 +135,7 @@ class PoseTraining(lightning.LightningModule):
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=self.recipe.learning_rate, fused=True)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._learning_rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -232,7 +236,8 @@ def fit(
     """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    network = PoseResNet(architecture).to(memory_format=torch.channels_last)
+    network = PoseResNet(architecture)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from the stubs
     if start is not None:
         network.load_state_dict(start)
     training = PoseTraining(network, recipe)
@@ -254,5 +259,13 @@ def fit(
     )
     last = folder / "last.ckpt"
     resume = str(last) if last.is_file() else None
-    trainer.fit(training, datamodule=Crops(training, pools, validation), ckpt_path=resume, weights_only=False)
+    with warnings.catch_warnings():
+        # what a resumed run is meant to do
+        for text in (
+            "Checkpoint directory .* exists",
+            "Be aware that when using .ckpt_path.",
+            ".*does not have many workers",
+        ):
+            warnings.filterwarnings("ignore", message=text)
+        trainer.fit(training, datamodule=Crops(training, pools, validation), ckpt_path=resume, weights_only=False)
     return training, {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Pretraining from data sets to a weights file: find the data, fit, calibrate the score, write weights with their card."""
+"""Pretraining: find the data, fit, calibrate the score, write a weights file with its card."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ SHARES: dict[Kind, float] = {"labelled": 0.34, "pseudo": 0.12, "synthetic": 0.48
 SHEET = 60  # people on the contact sheet of predictions
 TERMS = {
     "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
-    "everyday": "clothing-co-parsing (Apache-2.0 file), free-exercise-db (Unlicense), others unstated; pseudo-labels by MediaPipe",
+    "everyday": "clothing-co-parsing (Apache-2.0 file), free-exercise-db (Unlicense), others unstated; "
+    "pseudo-labels by MediaPipe",
     "coco_mini": "COCO annotations CC BY 4.0, photos by their Flickr licences",
     "photos": "jetson-inference pictures, MIT-like NVIDIA licence",
     "textures_dtd": "Describable Textures Dataset (Cimpoi et al. 2014): research use",
@@ -116,7 +117,7 @@ def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:
 
 
 def calibrated(weights: Weights, validation: Sequence[Sample], *, card: dict[str, object]) -> Weights:
-    """The weights with a score map fitted on half of the validation list, and figures, the scores' on the other half."""
+    """The weights with a score map fitted on half of the validation list, and figures, scores on the other half."""
     seen = predict(Decoded(weights.network(), window=weights.window).eval(), validation, weights.architecture.input_px)
     hits, counts = pck_hits(seen.joints[..., :2], seen.target[..., :2], seen.labelled)
     sigma = seen.joints[:, list(LIMB_JOINTS), 3:]

@@ -57,7 +57,7 @@ class CropStream(IterableDataset):
 
 
 def _any(pool: Pool, rng: Generator) -> Sample:
-    return pool.samples[rng.integers(len(pool.samples))]
+    return pool.samples[int(rng.integers(len(pool.samples)))]
 
 
 def collate(crops: Sequence[Crop]) -> Batch:

@@ -1,7 +1,7 @@
 """The engine for CPUs: OpenVINO, several times faster than eager PyTorch.
 
-The module is converted as it is (no file between); crops are cut by OpenCV and go in as uint8. One compiled model for a single
-box, one for a batch (the search for people), so that no shape is dynamic.
+The module is converted as it is (no file between); crops are cut by OpenCV and go in as uint8. One compiled model for
+a single box, one for a batch (the search for people), so that no shape is dynamic.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,8 @@ class JsonLines:
         try:
             self._file.write(json.dumps(record, allow_nan=False) + "\n")
         except OSError as error:
+            with suppress(OSError):  # closing writes what is left, which fails as well
+                self._file.close()
             raise SinkError(
                 f"{self.path} cannot be written on ({error.strerror}); what came before is in it"
             ) from error

@@ -37,7 +37,9 @@ class SideBySide:
         except (OSError, av.error.FFmpegError) as error:
             raise SinkError(f"{path} cannot be written ({error.strerror}); choose another place") from error
         codec = next(name for name in CODEC_OPTIONS if name in av.codecs_available)
-        self._stream = self._container.add_stream(codec, rate=header.rate or 30, options=CODEC_OPTIONS[codec])
+        stream = self._container.add_stream(codec, rate=header.rate or 30, options=CODEC_OPTIONS[codec])
+        assert isinstance(stream, av.VideoStream)
+        self._stream = stream
         self._stream.width, self._stream.height = self._picture_px[0] + HEIGHT_PX, HEIGHT_PX
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = TIME_BASE

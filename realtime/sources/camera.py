@@ -91,7 +91,7 @@ def _within(timeout_s: float, index: int) -> tuple[cv2.VideoCapture, cv2.typing.
 
 
 def _opened(index: int) -> tuple[cv2.VideoCapture, cv2.typing.MatLike | None]:
-    cv2.setLogLevel(0)  # our own one line says it
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our own one line says it
     capture = cv2.VideoCapture(index)
     # MJPG first: raw pictures of this size do not fit through USB 2 at full rate
     capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))

@@ -19,4 +19,4 @@ def turned(image_bgr: UInt8[ndarray, "h w 3"], clockwise_deg: int) -> UInt8[ndar
 
 def turned_size(size_px: tuple[int, int], clockwise_deg: int) -> tuple[int, int]:
     """Width and height after the turn."""
-    return size_px[::-1] if clockwise_deg in (90, 270) else size_px
+    return (size_px[1], size_px[0]) if clockwise_deg in (90, 270) else size_px

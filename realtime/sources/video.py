@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import av
 import av.error
+from av.container import InputContainer
 
 from realtime.frame import Frame
 from realtime.sources import SourceError
@@ -90,7 +91,7 @@ class VideoSource:
 
     def _time_s(self, picture: av.VideoFrame, last_s: float) -> float:
         start = Fraction(self._container.start_time or 0, av.time_base)
-        if picture.pts is None:
+        if picture.pts is None or picture.time_base is None:
             return last_s + (float(1 / self.rate) if self.rate else 0.0) if last_s >= 0 else 0.0
         return float(picture.pts * picture.time_base - start)
 
@@ -105,7 +106,7 @@ class VideoSource:
         )
 
 
-def _opened(url: str, scheme: str) -> av.container.InputContainer:
+def _opened(url: str, scheme: str) -> InputContainer:
     options = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
     timeout = (CONNECT_S, READ_S) if scheme else None
     return av.open(url, options=options, timeout=timeout)
@@ -118,7 +119,8 @@ def _why_not(url: str, scheme: str, error: av.error.FFmpegError) -> str:
         return f"{url} may not be read; change its permissions"
     if Path(url).stat().st_size == 0:
         return f"{url} is empty; record or copy it again"
-    return f"{url} is no video, or it is cut short so that its table is missing ({_plain(error)}); copy or convert it again"
+    why = f"it is no video, or it is cut short and its table is missing ({_plain(error)})"
+    return f"{url} cannot be opened: {why}; copy or convert it again"
 
 
 def _plain(error: av.error.FFmpegError) -> str:

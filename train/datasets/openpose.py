@@ -1,4 +1,4 @@
-"""Videos with OpenPose joints beside them: `openpose_*_NAME.npz` (`keypoints (frames, n, 3)`, `names`) and videos/NAME.mp4."""
+"""Videos with OpenPose joints: `openpose_*_NAME.npz` (`keypoints (frames, n, 3)`, `names`) beside videos/NAME.mp4."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
         if not video.is_file():
             continue
         with np.load(table_path, allow_pickle=False) as table:
-            found.append(LabelledVideo(video, _mpii16(table["keypoints"], [str(n) for n in table["names"]])))
+            found.append(
+                LabelledVideo(video, _mpii16(table["keypoints"].astype(np.float64), [str(n) for n in table["names"]]))
+            )
     if not found:
         raise DatasetError(f"{folder} holds no openpose_*.npz with a video of its name in videos/")
     return found

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import Generator
 
+from train.synthetic.parts import Arms, Legs, arm, head, trunk, two_arms, wild_legs
 from train.synthetic.pose import Angles, Limb, Pose
 
 
@@ -23,79 +24,26 @@ def random_archetype(rng: Generator) -> Pose:
     return pose.mirrored() if rng.random() < 0.5 else pose
 
 
-def _head(rng: Generator, spread: float = 1.0) -> dict[str, float]:
-    return {
-        "neck": rng.normal(5, 12 * spread),
-        "neck_side": rng.normal(0, 7 * spread),
-        "neck_twist": float(np.clip(rng.normal(0, 25 * spread), -65, 65)),
-    }
-
-
-def _trunk(rng: Generator, bow: float = 5.0) -> dict[str, float]:
-    return {
-        "pitch": rng.normal(bow * 0.4, 5),
-        "roll": rng.normal(0, 3),
-        "spine": rng.normal(bow * 0.6, 7),
-        "spine_side": rng.normal(0, 6),
-        "spine_twist": rng.normal(0, 10),
-        **_head(rng),
-    }
-
-
-def _arm(rng: Generator) -> Limb:
-    """An arm doing anything that arms do."""
-    kind = rng.choice(10, p=[0.2, 0.12, 0.1, 0.1, 0.1, 0.08, 0.08, 0.08, 0.07, 0.07])
-    u = rng.uniform
-    if kind == 0:  # hanging
-        return Limb(u(-15, 20), u(3, 18), u(-20, 30), u(3, 35), u(-15, 25))
-    if kind == 1:  # forearm raised: holding, typing, phone
-        return Limb(u(-5, 50), u(3, 30), u(0, 60), u(60, 130), u(-20, 30))
-    if kind == 2:  # straight ahead, pointing
-        return Limb(u(60, 105), u(-15, 30), u(-30, 30), u(0, 30), u(-20, 20))
-    if kind == 3:  # out to the side
-        return Limb(u(-15, 30), u(60, 110), u(-60, 20), u(0, 40), u(-20, 20))
-    if kind == 4:  # up
-        return Limb(u(135, 180), u(0, 30), u(-30, 30), u(0, 60), u(-20, 20))
-    if kind == 5:  # waving: upper arm out, forearm up
-        return Limb(u(0, 40), u(55, 100), u(-95, -60), u(60, 120), u(-20, 20))
-    if kind == 6:  # hand on the hip
-        return Limb(u(-45, -20), u(35, 55), u(45, 75), u(75, 105), u(-20, 30))
-    if kind == 7:  # hand at head or face
-        return Limb(u(30, 100), u(10, 70), u(-20, 40), u(115, 145), u(-20, 20))
-    if kind == 8:  # across the chest
-        return Limb(u(20, 60), u(-5, 20), u(40, 85), u(75, 115), u(-10, 30))
-    return Limb(u(-55, 5), u(5, 40), u(-20, 60), u(0, 90), u(-10, 30))  # behind
-
-
-def _two_arms(rng: Generator) -> dict[str, Limb]:
-    left = _arm(rng)
-    if rng.random() < 0.45:
-        shift = rng.normal(0, 10, 3)
-        right = Limb(left.flex + shift[0], left.abduct + shift[1], left.twist + shift[2], left.bend, left.end)
-        return {"l_arm": left, "r_arm": right}
-    return {"l_arm": left, "r_arm": _arm(rng)}
-
-
 def _stand(rng: Generator) -> Angles:
     apart, step = abs(rng.normal(3, 7)), rng.normal(0, 8)
     left = Limb(step, apart, rng.uniform(-25, 5), abs(rng.normal(0, 8)), rng.normal(0, 5))
     right = Limb(-step, apart, rng.uniform(-25, 5), abs(rng.normal(0, 8)), rng.normal(0, 5))
-    return Angles(**_trunk(rng), **_two_arms(rng), l_leg=left, r_leg=right)
+    return Angles(**trunk(rng), **two_arms(rng), l_leg=left, r_leg=right)
 
 
 def _relaxed(rng: Generator) -> Angles:
     """Hip out, one knee loose, arms down."""
-    arms = {
-        side: Limb(rng.normal(0, 8), rng.uniform(4, 14), rng.uniform(-10, 30), rng.uniform(3, 30))
-        for side in ("l_arm", "r_arm")
-    }
+    left_arm, right_arm = (
+        Limb(rng.normal(0, 8), rng.uniform(4, 14), rng.uniform(-10, 30), rng.uniform(3, 30)) for _ in "lr"
+    )
     left, right = Limb(2, 3, -10, 2), Limb(rng.uniform(5, 25), rng.uniform(0, 12), -15, rng.uniform(10, 40), 5)
     return Angles(
         roll=rng.normal(-4, 3),
         spine_side=rng.normal(3, 4),
         spine=rng.normal(4, 5),
-        **_head(rng),
-        **arms,
+        **head(rng),
+        l_arm=left_arm,
+        r_arm=right_arm,
         l_leg=left,
         r_leg=right,
     )
@@ -121,7 +69,7 @@ def _run(rng: Generator) -> Angles:
         pitch=rng.uniform(3, 18),
         spine=rng.normal(6, 5),
         spine_twist=8 * s,
-        **_head(rng, 0.6),
+        **head(rng, 0.6),
         l_arm=arms[0],
         r_arm=arms[1],
         l_leg=legs[0],
@@ -139,8 +87,8 @@ def _sit(rng: Generator) -> Angles:
         spine=rng.normal(10, 12),
         spine_side=rng.normal(0, 7),
         spine_twist=rng.normal(0, 12),
-        **_head(rng),
-        **_two_arms(rng),
+        **head(rng),
+        **two_arms(rng),
         l_leg=legs[0],
         r_leg=legs[1],
     )
@@ -161,8 +109,8 @@ def _floor_sit(rng: Generator) -> Angles:
     return Angles(
         pitch=rng.uniform(-25, 10),
         spine=rng.normal(14, 12),
-        **_head(rng),
-        **_two_arms(rng),
+        **head(rng),
+        **two_arms(rng),
         l_leg=legs[0],
         r_leg=legs[1],
     )
@@ -177,8 +125,8 @@ def _squat(rng: Generator) -> Angles:
     return Angles(
         pitch=base.pitch,
         spine=base.spine + rng.normal(0, 8),
-        **_head(rng),
-        **_two_arms(rng),
+        **head(rng),
+        **two_arms(rng),
         l_leg=legs[0],
         r_leg=legs[1],
     )
@@ -192,7 +140,7 @@ def _kneel(rng: Generator) -> Angles:
         flex, bend = rng.uniform(-5, 80), rng.uniform(85, 140)
         left = Limb(flex, rng.uniform(0, 15), 0, bend, -40)
         right = Limb(flex + rng.normal(0, 5), rng.uniform(0, 15), 0, bend + rng.normal(0, 5), -40)
-    return Angles(**_trunk(rng, rng.uniform(0, 30)), **_two_arms(rng), l_leg=left, r_leg=right)
+    return Angles(**trunk(rng, rng.uniform(0, 30)), **two_arms(rng), l_leg=left, r_leg=right)
 
 
 def _reach_up(rng: Generator) -> Angles:
@@ -202,9 +150,9 @@ def _reach_up(rng: Generator) -> Angles:
         pitch=base.pitch,
         spine=rng.normal(-6, 8),
         spine_side=rng.normal(0, 12),
-        **_head(rng),
+        **head(rng),
         l_arm=arms[0],
-        r_arm=arms[1] if rng.random() < 0.6 else _arm(rng),
+        r_arm=arms[1] if rng.random() < 0.6 else arm(rng),
         l_leg=base.l_leg,
         r_leg=base.r_leg,
     )
@@ -213,39 +161,29 @@ def _reach_up(rng: Generator) -> Angles:
 def _arms_out(rng: Generator) -> Angles:
     base = _stand(rng)
     arms = [Limb(rng.uniform(-10, 25), rng.uniform(65, 110), rng.uniform(-60, 20), rng.uniform(0, 30)) for _ in "lr"]
-    return Angles(**_trunk(rng), l_arm=arms[0], r_arm=arms[1], l_leg=base.l_leg, r_leg=base.r_leg)
+    return Angles(**trunk(rng), l_arm=arms[0], r_arm=arms[1], l_leg=base.l_leg, r_leg=base.r_leg)
 
 
 def _lunge(rng: Generator) -> Angles:
     front = Limb(rng.uniform(50, 100), rng.uniform(0, 25), -rng.uniform(0, 20), rng.uniform(40, 110))
     back = Limb(rng.uniform(-35, 0), rng.uniform(0, 15), 0, rng.uniform(0, 80), rng.uniform(-20, 25))
-    return Angles(**_trunk(rng, rng.uniform(-5, 35)), **_two_arms(rng), l_leg=front, r_leg=back)
+    return Angles(**trunk(rng, rng.uniform(-5, 35)), **two_arms(rng), l_leg=front, r_leg=back)
 
 
 def _bend(rng: Generator) -> Angles:
     bow = rng.uniform(25, 85)
     legs = [Limb(bow * 0.9 + rng.normal(0, 8), rng.uniform(0, 15), 0, rng.uniform(0, 60)) for _ in "lr"]
     arms = [Limb(rng.uniform(40, 120), rng.uniform(-5, 30), rng.uniform(-30, 40), rng.uniform(0, 60)) for _ in "lr"]
-    arm = {"l_arm": arms[0], "r_arm": arms[1]} if rng.random() < 0.7 else _two_arms(rng)
+    both = Arms(l_arm=arms[0], r_arm=arms[1]) if rng.random() < 0.7 else two_arms(rng)
     return Angles(
         pitch=bow,
         spine=rng.uniform(5, 40),
         spine_twist=rng.normal(0, 12),
-        **_head(rng),
-        **arm,
+        **head(rng),
+        **both,
         l_leg=legs[0],
         r_leg=legs[1],
     )
-
-
-def _wild_legs(rng: Generator) -> dict[str, Limb]:
-    legs = [
-        Limb(
-            rng.uniform(-30, 115), rng.uniform(-5, 55), rng.uniform(-45, 15), rng.uniform(0, 125), rng.uniform(-35, 15)
-        )
-        for _ in "lr"
-    ]
-    return {"l_leg": legs[0], "r_leg": legs[1]}
 
 
 def _kick(rng: Generator) -> Angles:
@@ -253,13 +191,13 @@ def _kick(rng: Generator) -> Angles:
         rng.uniform(40, 120), rng.uniform(0, 50), rng.uniform(-40, 10), rng.uniform(0, 70), rng.uniform(-30, 10)
     )
     other = Limb(rng.uniform(-10, 10), rng.uniform(0, 10), -15, rng.uniform(0, 35))
-    return Angles(**_trunk(rng, rng.uniform(-25, 15)), **_two_arms(rng), l_leg=high, r_leg=other)
+    return Angles(**trunk(rng, rng.uniform(-25, 15)), **two_arms(rng), l_leg=high, r_leg=other)
 
 
 def _lie(rng: Generator) -> Angles:
     """On the back, the front or a side."""
     angles = Angles(
-        spine=rng.normal(3, 8), spine_twist=rng.normal(0, 12), **_head(rng), **_two_arms(rng), **_wild_legs(rng)
+        spine=rng.normal(3, 8), spine_twist=rng.normal(0, 12), **head(rng), **two_arms(rng), **wild_legs(rng)
     )
     still = _stand(rng)
     mixed = still.mixed(angles, rng.uniform(0.0, 1.0))
@@ -313,14 +251,7 @@ def _prop(rng: Generator) -> Angles:
 
 def _handstand(rng: Generator) -> Angles:
     arms = [Limb(rng.uniform(150, 180), rng.uniform(0, 20), rng.uniform(-20, 20), rng.uniform(0, 25)) for _ in "lr"]
-    legs = (
-        _wild_legs(rng)
-        if rng.random() < 0.5
-        else {
-            side: Limb(rng.normal(0, 12), abs(rng.normal(0, 20)), 0, abs(rng.normal(0, 18)), -20)
-            for side in ("l_leg", "r_leg")
-        }
-    )
+    legs = wild_legs(rng) if rng.random() < 0.5 else Legs(l_leg=_straight_leg(rng), r_leg=_straight_leg(rng))
     return Angles(
         pitch=180 + rng.normal(0, 25),
         roll=rng.normal(0, 15),
@@ -330,6 +261,10 @@ def _handstand(rng: Generator) -> Angles:
         r_arm=arms[1],
         **legs,
     )
+
+
+def _straight_leg(rng: Generator) -> Limb:
+    return Limb(rng.normal(0, 12), abs(rng.normal(0, 20)), 0, abs(rng.normal(0, 18)), -20)
 
 
 def _cartwheel(rng: Generator) -> Angles:
@@ -349,23 +284,23 @@ def _cartwheel(rng: Generator) -> Angles:
 def _flip(rng: Generator) -> Angles:
     """In the air, any way up: jumps, vaults, somersaults."""
     tuck = rng.random()
-    legs = [
+    tucked = [
         Limb(rng.uniform(20, 60) + 70 * tuck, rng.uniform(0, 25), -10, 125 * tuck * rng.uniform(0.5, 1), -20)
         for _ in "lr"
     ]
-    legs = {"l_leg": legs[0], "r_leg": legs[1]} if rng.random() < 0.5 else _wild_legs(rng)
+    legs = Legs(l_leg=tucked[0], r_leg=tucked[1]) if rng.random() < 0.5 else wild_legs(rng)
     return Angles(
         pitch=rng.uniform(-180, 180),
         roll=rng.normal(0, 30),
         spine=rng.normal(15 * tuck, 15),
         neck=rng.normal(5, 20),
-        **_two_arms(rng),
+        **two_arms(rng),
         **legs,
     )
 
 
 def _jump(rng: Generator) -> Angles:
-    return Angles(**_trunk(rng, rng.uniform(-15, 25)), **_two_arms(rng), **_wild_legs(rng))
+    return Angles(**trunk(rng, rng.uniform(-15, 25)), **two_arms(rng), **wild_legs(rng))
 
 
 def _anything(rng: Generator) -> Angles:
@@ -375,9 +310,9 @@ def _anything(rng: Generator) -> Angles:
         spine=rng.normal(8, 16),
         spine_side=rng.normal(0, 13),
         spine_twist=rng.normal(0, 18),
-        **_head(rng),
-        **_two_arms(rng),
-        **_wild_legs(rng),
+        **head(rng),
+        **two_arms(rng),
+        **wild_legs(rng),
     )
 
 

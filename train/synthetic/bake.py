@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -131,14 +132,16 @@ def _decimated(
     """A coarser mesh; each of its vertices as corners and barycentric weights of the closest original face."""
     import open3d as o3d
 
+    tensor: Any = o3d.core.Tensor  # its stubs know no arrays
+
     mesh = o3d.geometry.TriangleMesh(
         o3d.utility.Vector3dVector(template), o3d.utility.Vector3iVector(faces.astype(np.int32))
     )
     small = mesh.simplify_quadric_decimation(target)
     small.remove_unreferenced_vertices()
     scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(o3d.core.Tensor(template.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
-    found = scene.compute_closest_points(o3d.core.Tensor(np.asarray(small.vertices).astype(np.float32)))
+    scene.add_triangles(tensor(template.astype(np.float32)), tensor(faces.astype(np.uint32)))
+    found = scene.compute_closest_points(tensor(np.asarray(small.vertices).astype(np.float32)))
     corner = faces[found["primitive_ids"].numpy().astype(np.int64)]
     uv = found["primitive_uvs"].numpy().astype(np.float64)
     weight = np.column_stack([1 - uv.sum(axis=1), uv])

@@ -98,7 +98,7 @@ def render_clip(
 
 
 def acted(time_s: float) -> tuple[Angles, tuple[float, float], float]:
-    """The script: joint angles, where the pelvis is over the floor (x, z), and the heading about the vertical (0 = camera)."""
+    """The script: joint angles, the pelvis over the floor (x, z), the heading (0 = to the camera)."""
     x, z, speed, heading = _walked(time_s)
     way_m = _way(time_s)
     walk = walking(2 * np.pi * way_m / STRIDE_M)

@@ -70,7 +70,7 @@ def floor_shadow(
 def composed(
     figures: Picture, background: UInt8[ndarray, "h w 3"], dark: Float32[ndarray, "h w"], *, exposure: float
 ) -> UInt8[ndarray, "h w 3"]:
-    """Figures over the background, which `dark` (0 ... 1, a factor) has shaded; averaged in the colours that the eye sees."""
+    """Figures over the background shaded by `dark` (a factor, 0 ... 1); averaged in the colours that the eye sees."""
     height, width = background.shape[:2]
     layer = torch.zeros((SUPERSAMPLE**2 * width * height, 4))
     layer[figures.fragments.pixel, :3] = (figures.colour * exposure).clamp_(0, 1) ** (1 / GAMMA) * 255

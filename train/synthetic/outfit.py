@@ -126,7 +126,7 @@ class Outfit:
         return torch.where((part == PART_SKIRT) | (part == PART_HAIR) | (part == PART_EYE), 0.0, offset)
 
     def face_shown(self, lowest: Tensor, lowest_leg: Tensor, part: Tensor) -> Tensor:
-        """Which faces exist: a skirt ends at its hem, long hair at its length. `lowest` is the faces' lowest hanging y."""
+        """Which faces exist: a skirt ends at its hem, hair at its length. `lowest` is the faces' lowest hanging y."""
         m = self.marks
         shown = (part != PART_SKIRT) & (part != PART_HAIR)
         if self.hem is not None:

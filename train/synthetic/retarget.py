@@ -36,7 +36,7 @@ class Motions:
 
 
 def read_motions(path: Path, *, leave_out: tuple[str, ...] = ("bandai__",)) -> Motions:
-    """The clips of an npz file of (frames, 17, 3) arrays; those whose key starts with a word of `leave_out` are not read."""
+    """The clips of an npz file of (frames, 17, 3) arrays, without those whose key starts with a word of `leave_out`."""
     with np.load(path, allow_pickle=False) as raw:
         clips = tuple(raw[key] for key in raw.files if not key.startswith(leave_out))
     if not clips or any(clip.ndim != 3 or clip.shape[1:] != (17, 3) for clip in clips):

@@ -68,8 +68,10 @@ _OF_SIDE = {
 }
 SEGMENT_OF_BONE = {
     **dict.fromkeys(("Hips", "LHipJoint", "RHipJoint"), PELVIS_S),
-    "Spine1": CHEST_S, "Head": HEAD_S,
-    "LThumb": SEGMENTS.index("l_hand"), "RThumb": SEGMENTS.index("r_hand"),
+    "Spine1": CHEST_S,
+    "Head": HEAD_S,
+    "LThumb": SEGMENTS.index("l_hand"),
+    "RThumb": SEGMENTS.index("r_hand"),
     **{
         side + part: SEGMENTS.index(f"{side[0].lower()}_{segment}")
         for side in ("Left", "Right")

@@ -1,4 +1,4 @@
-"""One synthetic sample: a dressed person in front of a picture, seen by the virtual camera of a crop, with exact labels.
+"""One synthetic sample: a dressed person in front of a picture, seen by a crop's virtual camera, with exact labels.
 
 The frame. A full camera (640 x 480, its own field of view, pitch and roll) sees the person somewhere in its picture.
 `box_around` of the projected joints, jittered as a tracker errs, made `WIDER` = 1.3 times as wide, gives the crop

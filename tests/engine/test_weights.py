@@ -1,0 +1,137 @@
+"""Weights files: what is written is read, what does not fit is named, nothing is unpickled."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine.joints import ScoreMap
+from engine.model import ARCHITECTURES, Architecture, PoseResNet
+from engine.weights import (
+    BUNDLED,
+    Weights,
+    WeightsError,
+    load_imagenet_backbone,
+    load_weights,
+    read_weights,
+    write_weights,
+)
+
+
+def test_weights_come_back_in_half_precision(small_weights, tmp_path):
+    path = tmp_path / "again.safetensors"
+    write_weights(small_weights, path)
+    again = read_weights(path)
+    assert again.name == "again"
+    assert (again.architecture, again.window, again.score_map) == (
+        small_weights.architecture,
+        3,
+        ScoreMap(-3.0, -1.5),
+    )
+    assert len(again.sha256) == 64
+    for key, value in small_weights.state.items():
+        torch.testing.assert_close(again.state[key].float(), value.float())
+    assert path.stat().st_size < 2.2 * sum(v.numel() for v in small_weights.state.values()) + 100_000
+
+
+def test_a_text_file_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_text("not weights at all")
+    with pytest.raises(WeightsError, match="not a readable safetensors file") as caught:
+        read_weights(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    path = tmp_path / "evil.pt"
+    torch.save({"a": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="not a readable safetensors file"):
+        load_weights(str(path))
+
+
+def test_tensors_without_a_description_are_refused(tmp_path):
+    path = tmp_path / "plain.safetensors"
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="no description of a pose network"):
+        read_weights(path)
+
+
+def test_a_newer_schema_is_refused_by_name(small_weights, tmp_path):
+    path = tmp_path / "new.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"pose": json.dumps({"schema": 99})})
+    with pytest.raises(WeightsError, match="schema 99"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("record", [{"schema": 1}, {"schema": 1, "joints": None}, [], {"schema": "one"}])
+def test_a_damaged_description_is_refused_in_one_line(tmp_path, record):
+    path = tmp_path / "damaged.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"pose": json.dumps(record)})
+    with pytest.raises(WeightsError, match="damaged description") as caught:
+        read_weights(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_architecture_name_what_does_not_fit(small_weights):
+    other = replace(small_weights, architecture=Architecture(18, 64, 48, 8))
+    with pytest.raises(WeightsError, match="tensors do not fit") as caught:
+        other.network()
+    assert "deconv" in str(caught.value) or "wasp" in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "says"), [("nowhere.safetensors", "no weights file"), ("full", "not bundled")])
+def test_weights_that_are_not_there_say_what_to_do(name, says):
+    if name == "full" and (BUNDLED / "full.safetensors").exists():
+        pytest.skip("full is bundled by now")
+    with pytest.raises(WeightsError, match=says):
+        load_weights(name)
+
+
+def test_the_bundled_weights_are_lite_and_say_what_they_are():
+    weights = load_weights("auto")
+    assert weights.architecture == ARCHITECTURES["lite"]
+    assert weights.card["figures"]["validation_pck_at_0.2"] > 0.3
+    assert weights.card["data"]
+    assert (BUNDLED / "lite.safetensors").stat().st_size < 75e6
+    weights.network()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_an_imagenet_checkpoint_loads_into_the_backbone(tmp_path, suffix):
+    source = PoseResNet(Architecture(34, 64, 32, 8))
+    parts = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+    state = {k: torch.full_like(v, 2) for k, v in source.state_dict().items() if k.split(".")[0] in parts}
+    state |= {"fc.weight": torch.zeros(10, 512), "fc.bias": torch.zeros(10)}
+    path = tmp_path / f"resnet34{suffix}"
+    if suffix == ".pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    network = PoseResNet(Architecture(34, 64, 32, 8))
+    assert load_imagenet_backbone(network, path) == len(state) - 2
+    assert bool((network.state_dict()["layer3.5.conv2.weight"] == 2).all())
+
+
+def test_an_imagenet_checkpoint_of_another_depth_is_refused(tmp_path):
+    state = PoseResNet(Architecture(18, 64, 32, 8)).state_dict()
+    path = tmp_path / "resnet18.safetensors"
+    save_file(
+        {k: v.contiguous() for k, v in state.items() if k.split(".")[0].startswith(("conv1", "bn1", "layer"))}, path
+    )
+    with pytest.raises(WeightsError, match="no ResNet-34"):
+        load_imagenet_backbone(PoseResNet(Architecture(34, 64, 32, 8)), path)
+
+
+def test_the_score_falls_with_the_spread():
+    score = ScoreMap(-3.0, -1.5)(np.array([[0.01, 0.01, 0.3], [0.1, 0.1, 0.0]]))
+    assert score[0] > score[1]
+    assert ((score > 0) & (score < 1)).all()
+
+
+def test_a_weights_object_without_a_file_has_no_digest():
+    network = PoseResNet(Architecture(18, 64, 32, 8))
+    weights = Weights("x", network.architecture, network.state_dict(), None, ScoreMap(0.0, -1.0), {}, "")
+    assert weights.decoded().window is None
