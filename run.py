@@ -286,15 +286,12 @@ def main(arguments: list[str]) -> int:
     except typer.TyperException as error:
         print(f"usage: {error.format_message()} `python run.py --help` lists what there is", file=sys.stderr)
         return error.exit_code
-    except typer.Exit as error:
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
     except Exception as error:  # the last place that can turn a fault into one line
         if debug:
             raise
         return _failed(error)
+    if status == INTERRUPTED:  # typer's own word for Ctrl-C
+        print("interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

@@ -16,12 +16,12 @@ from realtime.colours import BACKGROUND_RGB, CENTRE_RGB, GRID_RGB, bgr, side_rgb
 from realtime.result import Result
 
 YAW_DEG, PITCH_DEG = -40.0, 16.0
-EYE_DISTANCE_M, EYE_FOV_DEG = 4.2, 40.0
+EYE_DISTANCE_M, EYE_FOV_DEG = 3.6, 38.0
 FOLLOW_GAIN = 0.06
 FLOOR_GAIN = 0.03
 ANKLE_HEIGHT_M = 0.08
 GRID_HALF_M, GRID_STEP_M = 3.0, 0.5
-ROD_M, BALL_M, HEAD_M = 0.032, 0.042, 0.085
+ROD_M, BALL_M, HEAD_M = 0.045, 0.06, 0.16
 NEAR_M = 0.2
 # where a person stands whose distance nobody knows
 UNKNOWN_ROOT_M = (0.0, 0.0, 3.0)

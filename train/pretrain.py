@@ -26,7 +26,7 @@ from train.plots import contact_sheet, plot_curves
 from train.stream import Pool
 
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
-SHARES: dict[Kind, float] = {"labelled": 0.34, "pseudo": 0.12, "synthetic": 0.48, "background": 0.06}
+SHARES: dict[Kind, float] = {"labelled": 0.38, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
 SHEET = 60  # people on the contact sheet of predictions
 TERMS = {
     "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
@@ -39,7 +39,7 @@ TERMS = {
 # Small crops first: several times more images per second; the last stage has the size that ships.
 PRESETS: dict[str, tuple[tuple[float, float, float], ...]] = {
     # until (share of the time), size (share of the input side), strength of augmentation
-    "default": ((0.35, 0.5, 0.4), (0.72, 0.5, 0.6), (1.0, 1.0, 0.6)),
+    "default": ((0.72, 0.5, 0.4), (1.0, 1.0, 0.4)),
 }
 
 

@@ -18,7 +18,11 @@ def make_video(tmp_path) -> Callable[..., Path]:
     """Writes a small H.264 video whose grey level is the frame's number."""
 
     def make(
-        name: str = "clip.mp4", *, frames: int = 30, size: tuple[int, int] = (160, 96), pts: list[int] | None = None,
+        name: str = "clip.mp4",
+        *,
+        frames: int = 30,
+        size: tuple[int, int] = (160, 96),
+        pts: list[int] | None = None,
         options: dict[str, str] | None = None,
     ) -> Path:
         path = tmp_path / name

@@ -1,3 +1,5 @@
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -92,7 +94,7 @@ def test_an_unplugged_camera_ends_with_an_error_after_its_last_picture(device):
         for frame in source.frames():
             seen.append(frame)
     assert [f.index for f in seen] == [0, 1, 2]
-    assert all(b.time_s >= a.time_s for a, b in zip(seen, seen[1:], strict=False))
+    assert all(b.time_s >= a.time_s for a, b in itertools.pairwise(seen))
     source.close()
     assert device.released
 

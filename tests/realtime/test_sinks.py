@@ -1,5 +1,6 @@
 """What is written can be read, up to the last frame, by programs that are not ours."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_mp4_shows_picture_and_space_side_by_side_at_the_frames_own_times(tmp_pa
         frames = list(container.decode(video=0))
     times = [float(f.time) for f in frames]
     np.testing.assert_allclose(times, [0, 1 / 30, 0.1, 0.1, 7 / 30], atol=1e-3)
-    assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(times))
     image = frames[0].to_ndarray(format="bgr24")
     assert image.shape == (540, 960 + 540, 3)
     for half in (image[:, :960], image[:, 960:]):  # orange left and blue right, drawn in both
