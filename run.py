@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from realtime.session import Session, Tally
+    from realtime.session import Session
 
 DEFAULT = "live"
 DEMO_CLIP = Path(__file__).parent / "assets" / "demo.mp4"
@@ -40,39 +39,15 @@ app = typer.Typer(
     epilog="Everywhere: --verbose says more, --debug shows tracebacks.",
 )
 
-
-class EngineName(StrEnum):
-    """Engines by name."""
-
-    auto = "auto"
-    eager = "eager"
-    openvino = "openvino"
-
-
-class PrecisionName(StrEnum):
-    """Number formats of the network."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class View(StrEnum):
-    """Where results are shown."""
-
-    window = "window"
-    none = "none"
-
-
 Weights = Annotated[str, typer.Option(metavar="auto|lite|full|FILE", help="The network's weights.")]
-Engine = Annotated[EngineName, typer.Option(help="What runs the network.")]
+Engine = Annotated[Literal["auto", "eager", "openvino"], typer.Option(help="What runs the network.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the engine runs.")]
-Precision = Annotated[PrecisionName, typer.Option(help="Number format of the network.")]
-ViewOption = Annotated[View, typer.Option(help="A window, or none.")]
+Precision = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Number format of the network.")]
+View = Annotated[Literal["window", "none"], typer.Option(help="A window, or none.")]
 Save = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Write results: .jsonl or .mp4; may be given several times.")
 ]
+Folders = Annotated[list[Path] | None, typer.Option(metavar="FOLDER", help="Pictures; may be given several times.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there.")]
 
 
@@ -81,11 +56,11 @@ def live(
     camera: Annotated[int | None, typer.Option(min=0, help="Index of a webcam; 0 where nothing else is given.")] = None,
     video: Annotated[str | None, typer.Option(metavar="FILE|URL|FOLDER", help="A video, stream or pictures.")] = None,
     weights: Weights = "auto",
-    engine: Engine = EngineName.auto,
+    engine: Engine = "auto",
     device: Device = "auto",
-    precision: Precision = PrecisionName.auto,
+    precision: Precision = "auto",
     people: Annotated[int, typer.Option(min=1, max=4, help="How many people to follow.")] = 1,
-    view: ViewOption = View.window,
+    view: View = "window",
     save: Save = None,
     fov: Annotated[
         float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")
@@ -98,7 +73,7 @@ def live(
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
     """Follow people in a camera's or a video's pictures, in 3D (the default command)."""
-    from realtime.session import Settings
+    from realtime.session import Settings, open_session
 
     if camera is not None and video is not None:
         raise typer.BadParameter("give --camera or --video, not both")
@@ -107,27 +82,38 @@ def live(
     if video is None and camera is None:
         camera = 0
     settings = Settings(people, not no_smooth, not no_track, fov, height, mirror, max_frames)
-    session = _open_session(camera, video, rotate, save or [], view, settings, (engine, weights, device, precision))
+    saves = save or []
+    session = open_session(
+        settings,
+        camera=camera,
+        video=video,
+        rotate_deg=rotate,
+        saves=saves,
+        window=view == "window",
+        engine=engine,
+        weights=weights,
+        device=device,
+        precision=precision,
+    )
     _watch(session)
-    for path in save or []:
+    for path in saves:
         print(f"wrote {path}")
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the results go.")] = Path("out"),
-    view: ViewOption = View.window,
+    view: View = "window",
     weights: Weights = "auto",
-    engine: Engine = EngineName.auto,
+    engine: Engine = "auto",
 ) -> None:
     """The same on a bundled clip: needs no camera and no screen."""
-    from realtime.session import Settings
+    from realtime.session import Settings, open_session
 
     out.mkdir(parents=True, exist_ok=True)
     saves = [out / "demo.mp4", out / "demo.jsonl"]
-    choice = (engine, weights, "auto", PrecisionName.auto)
-    session = _open_session(None, str(DEMO_CLIP), None, saves, view, Settings(), choice)
-    _watch(session)
+    window = view == "window"
+    _watch(open_session(Settings(), video=str(DEMO_CLIP), saves=saves, window=window, engine=engine, weights=weights))
     print(f"wrote {saves[0]} (look at it) and {saves[1]} (joints in metres, one line per frame)")
     print("next: python run.py --camera 0, or python run.py --video FILE")
 
@@ -163,12 +149,36 @@ def pretrain(
 
 
 @app.command()
+def synth(
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where shards and contact sheet go; resumed if it exists.")
+    ],
+    count: Annotated[int, typer.Option(min=1, help="How many people, rounded up to whole shards.")] = 512,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
+    photos: Folders = None,
+    textures: Folders = None,
+    coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
+    mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
+) -> None:
+    """Render synthetic people with exact 3D labels; without sources everything is made up."""
+    from train.plots import people_sheet
+    from train.synthetic.shards import write_shards
+    from train.synthetic.sources import read_sources
+
+    sources = read_sources(photos=photos or [], textures=textures or [], coco=coco, mocap=mocap)
+    with _progress("people", count) as step:
+        for done in write_shards(out, count, seed=seed, sources=sources):
+            step(done, count)
+    print(f"wrote {people_sheet(out)} (look at it); train: python run.py pretrain DATASET... {out} --out runs/NAME")
+
+
+@app.command()
 def evaluate(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of labelled photos or videos.")],
     weights: Weights = "auto",
-    engine: Engine = EngineName.auto,
+    engine: Engine = "auto",
     device: Device = "auto",
-    precision: Precision = PrecisionName.auto,
+    precision: Precision = "auto",
     json_file: Json = None,
 ) -> None:
     """PCK on labelled photos, or on videos with OpenPose joints."""
@@ -176,7 +186,7 @@ def evaluate(
     from train.evaluate import evaluate as run_evaluate
     from train.evaluate import table
 
-    with open_engine(engine, weights, device=device, precision=precision.value) as opened:
+    with open_engine(engine, weights, device=device, precision=precision) as opened:
         print(f"{opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
         with _progress("judging") as step:
             figures = run_evaluate(dataset, opened, progress=step)
@@ -200,46 +210,11 @@ def doctor(json_file: Json = None) -> None:
         raise typer.Exit(1)
 
 
-def _open_session(
-    camera: int | None,
-    video: str | None,
-    rotate: int | None,
-    saves: list[Path],
-    view: View,
-    settings: object,
-    choice: tuple[EngineName, str, str, PrecisionName],
-) -> Session:
-    """Everything that can be wrong is found here, cheapest first, before a window opens."""
-    from engine.backends import open_engine
-    from engine.weights import load_weights
-    from realtime.session import Session, Settings
-    from realtime.sinks import check_writable
-    from realtime.sources import open_source
-    from realtime.viewer import NO_SCREEN, open_viewer
-
-    assert isinstance(settings, Settings)
-    for path in saves:
-        check_writable(path)
-    source = open_source(camera=camera, video=video, rotate_deg=rotate)
-    engine, weights, device, precision = choice
-    try:
-        opened = open_engine(engine, load_weights(weights), device=device, precision=precision.value)
-        viewer = open_viewer(title=source.name) if view is View.window else None
-    except BaseException:
-        source.close()
-        raise
-    if view is View.window and viewer is None:
-        print(NO_SCREEN)
-    said = f"{source.name}: {source.size_px[0]}x{source.size_px[1]}"
-    print(f"{said}, {opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
-    print(f"assumed: body height {settings.height_m:g} m, field of view {settings.fov_deg:g} degrees")
-    return Session(source, opened, settings, saves=saves, viewer=viewer)
-
-
 def _watch(session: Session) -> None:
     """Runs to the end; Ctrl-C is a normal end of a live run."""
     from realtime.session import describe
 
+    print("\n".join(session.introduction()))
     try:
         with session, _progress("frames", session.frame_count) as step:
             for result in session.results():
@@ -247,19 +222,9 @@ def _watch(session: Session) -> None:
     except KeyboardInterrupt:
         print("stopped")
     finally:
-        _print_tally(session.tally)
+        print("\n".join(session.tally.lines()))
         if session.window_failure:
             print(f"{session.window_failure}; the run went on without it", file=sys.stderr)
-
-
-def _print_tally(tally: Tally) -> None:
-    if not tally.frames:
-        return
-    share = 100 * tally.with_people / tally.frames
-    rate = tally.frames / max(tally.seconds, 1e-9)
-    print(f"{tally.frames} frames, somebody in {share:.0f} %, {rate:.1f} frames/s, {tally.dropped} dropped")
-    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in tally.medians_ms().items())
-    print(f"median ms per frame: {stages}")
 
 
 def _progress(what: str, total: int | None = None):

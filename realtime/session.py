@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 
 from calib.camera import Camera
-from engine.backends import Engine
+from engine.backends import Engine, Precision, open_engine
 from realtime.capture import Capture
 from realtime.frame import Frame
 from realtime.lift import HEIGHT_M
 from realtime.overlay import draw_people
 from realtime.pipeline import Pipeline
 from realtime.result import Header, Result
-from realtime.sinks import open_sink
-from realtime.sources import Source
-from realtime.viewer import Viewer
+from realtime.sinks import check_writable, open_sink
+from realtime.sources import Source, open_source
+from realtime.viewer import NO_SCREEN, Viewer, open_viewer
 
 # of the longer picture side: between a laptop's webcam and a phone
 FOV_DEG = 60.0
@@ -51,9 +51,16 @@ class Tally:
     seconds: float = 0.0
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
 
-    def medians_ms(self) -> dict[str, float]:
-        """Median time of each stage."""
-        return {stage: median(times) for stage, times in self.stage_ms.items()}
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        if not self.frames:
+            return ["no frame was looked at"]
+        share, rate = 100 * self.with_people / self.frames, self.frames / max(self.seconds, 1e-9)
+        stages = ", ".join(f"{stage} {median(times):.1f}" for stage, times in self.stage_ms.items())
+        return [
+            f"{self.frames} frames, somebody in {share:.0f} %, {rate:.1f} frames/s, {self.dropped} dropped",
+            f"median ms per frame: {stages}",
+        ]
 
 
 class Session:
@@ -73,11 +80,13 @@ class Session:
     ) -> None:
         self._source, self._engine, self._settings, self._viewer = source, engine, settings, viewer
         self.tally = Tally()
+        self.headless_for_want_of_a_screen = False
         self._stack = ExitStack()
+        self._stack.callback(engine.close)
+        self._stack.callback(source.close)
         if viewer is not None:
             self._stack.callback(viewer.close)
         try:
-            self._stack.callback(source.close)
             header = header_of(source, engine, settings)
             self._sinks = [open_sink(path, header) for path in saves]
         except BaseException:
@@ -102,6 +111,15 @@ class Session:
                 yield result
                 if self.tally.frames == self._settings.max_frames or self._closed_by_hand():
                     return
+
+    def introduction(self) -> list[str]:
+        """What runs, and what metres rest on, for a terminal."""
+        source, engine, settings = self._source, self._engine, self._settings
+        lines = [NO_SCREEN] if self.headless_for_want_of_a_screen else []
+        said = f"{source.name}: {source.size_px[0]}x{source.size_px[1]}"
+        lines.append(f"{said}, {engine.description}, weights {engine.weights_name} {engine.weights_sha256[:12]}")
+        lines.append(f"assumed: body height {settings.height_m:g} m, field of view {settings.fov_deg:g} degrees")
+        return lines
 
     @property
     def frame_count(self) -> int | None:
@@ -155,6 +173,36 @@ class Session:
     def _closed_by_hand(self) -> bool:
         """A window that crashed is no reason to stop; one that was closed is."""
         return self._viewer is not None and self._viewer.closed and self._viewer.failure is None
+
+
+def open_session(
+    settings: Settings,
+    *,
+    camera: int | None = None,
+    video: str | None = None,
+    rotate_deg: int | None = None,
+    saves: Sequence[Path] = (),
+    window: bool = True,
+    engine: str = "auto",
+    weights: str = "auto",
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> Session:
+    """Opens everything by name. What can be wrong is found here, cheapest first, before a window opens.
+
+    SinkError, SourceError, WeightsError or EngineError, each with one line that says what to do.
+    """
+    for path in saves:
+        check_writable(path)
+    with ExitStack() as stack:
+        source = open_source(camera=camera, video=video, rotate_deg=rotate_deg)
+        stack.callback(source.close)
+        opened = stack.enter_context(open_engine(engine, weights, device=device, precision=precision))
+        viewer = open_viewer(title=source.name) if window else None
+        session = Session(source, opened, settings, saves=saves, viewer=viewer)
+        session.headless_for_want_of_a_screen = window and viewer is None
+        stack.pop_all()  # the session closes them now
+    return session
 
 
 def header_of(source: Source, engine: Engine, settings: Settings) -> Header:

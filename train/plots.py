@@ -1,4 +1,4 @@
-"""Pictures of a training: its curves, and crops with what the network says about them."""
+"""Pictures of a training: its curves, its synthetic people, and crops with what the network says about them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
+from engine.crop import crop_px_from_units
 from engine.decode import Decoded
-from engine.skeleton import BONES, LEFT_JOINTS, RIGHT_JOINTS
+from engine.skeleton import BONES
+from realtime.colours import bgr, side_rgb
 from train.augment import plain
 from train.crops_seen import predict
-from train.datasets.sample import Sample
+from train.datasets.sample import Sample, decode_jpeg
+from train.synthetic.shards import read_shard
 
 TILE_PX = 192
-LEFT_BGR, RIGHT_BGR, CENTER_BGR = (0, 140, 255), (255, 130, 30), (225, 225, 225)
+COLUMNS = 10
 
 
 def plot_curves(folder: Path) -> Path:
@@ -44,21 +47,36 @@ def plot_curves(folder: Path) -> Path:
     return path
 
 
-def contact_sheet(model: Decoded, samples: Sequence[Sample], size_px: int, path: Path, *, columns: int = 10) -> Path:
+def contact_sheet(model: Decoded, samples: Sequence[Sample], size_px: int, path: Path) -> Path:
     """Crops with the predicted skeleton, row by row, as one picture."""
     seen = predict(model, samples, size_px)
-    tiles = [_tile(plain(s, size_px).image_bgr, joints) for s, joints in zip(samples, seen.joints, strict=True)]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
+    crops = [plain(s, size_px).image_bgr for s in samples]
+    return _sheet([_tile(crop, joints[:, :2]) for crop, joints in zip(crops, seen.joints, strict=True)], path)
+
+
+def people_sheet(folder: Path, *, people: int = 60) -> Path:
+    """The first rendered people of a folder of shards, every second one with its joints drawn; the picture's path."""
+    shard = read_shard(min(folder.glob("shard_*.npz")))
+    tiles = []
+    for i in range(min(people, len(shard.jpegs))):
+        units = shard.units[i].astype(np.float64) if i % 2 else None
+        tiles.append(_tile(decode_jpeg(shard.jpegs[i]), units))
+    return _sheet(tiles, folder / "contact_sheet.jpg")
+
+
+def _sheet(tiles: list[UInt8[ndarray, "t t 3"]], path: Path) -> Path:
+    tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
+    rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     cv2.imwrite(str(path), np.vstack(rows))
     return path
 
 
-def _tile(image_bgr: UInt8[ndarray, "s s 3"], joints: Float64[ndarray, "16 6"]) -> UInt8[ndarray, "t t 3"]:
+def _tile(image_bgr: UInt8[ndarray, "s s 3"], units: Float64[ndarray, "16 2"] | None) -> UInt8[ndarray, "t t 3"]:
     tile = cv2.resize(image_bgr, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
-    px = ((joints[:, :2] + 0.5) * TILE_PX - 0.5) * 16  # four fractional bits
+    if units is None:
+        return tile
+    px = crop_px_from_units(units, TILE_PX) * 16  # four fractional bits
     for joint, parent in BONES:
-        color = LEFT_BGR if joint in LEFT_JOINTS else RIGHT_BGR if joint in RIGHT_JOINTS else CENTER_BGR
         ends = [tuple(int(v) for v in px[i]) for i in (joint, parent)]
-        cv2.line(tile, ends[0], ends[1], color, 2, cv2.LINE_AA, shift=4)
+        cv2.line(tile, ends[0], ends[1], bgr(side_rgb(joint)), 2, cv2.LINE_AA, shift=4)
     return tile

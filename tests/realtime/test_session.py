@@ -6,11 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from engine.backends import open_engine
 from realtime.frame import Frame
 from realtime.scene import Scene
-from realtime.session import Session, Settings, describe
-from realtime.sources import open_source
+from realtime.session import Session, Settings, describe, open_session
 from tests.realtime.fake_engine import FakeEngine, standing
 
 
@@ -108,10 +106,7 @@ def test_the_demo_person_is_found_in_the_picture_and_in_metres(demo_clip):
     """Guards the whole chain with the bundled weights; the bounds are what was measured, with some room."""
     with np.load(demo_clip.with_name("demo_truth.npz"), allow_pickle=False) as truth:
         joints_m, K = truth["joints_cam_m"].astype(np.float64), truth["K"]
-    with (
-        open_engine("auto", "lite") as engine,
-        Session(open_source(video=str(demo_clip)), engine, Settings()) as session,
-    ):
+    with open_session(Settings(), video=str(demo_clip), window=False) as session:
         results = list(session.results())
     assert len(results) == len(joints_m) == 350
     whole = slice(25, 320)  # before and after, the person is cut by the picture's edge
