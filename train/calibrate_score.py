@@ -11,9 +11,12 @@ from engine.joints import ScoreMap
 
 
 def fit_score_map(sigma: Float64[ndarray, "n 3"], hit: Bool[ndarray, "n"]) -> ScoreMap:
-    """Logistic regression of hits on the logarithm of the spread (Platt 1999). ValueError without both outcomes."""
+    """Logistic regression of hits on the logarithm of the spread (Platt 1999).
+
+    Where all joints are right, or all wrong, the spread tells nothing: every score is the share of hits (Laplace).
+    """
     if hit.all() or not hit.any():
-        raise ValueError("a score map needs joints that are right and joints that are wrong")
+        return ScoreMap(intercept=float(np.log((hit.sum() + 1) / ((~hit).sum() + 1))), slope=0.0)
     x = np.log(np.hypot(sigma[:, 0], sigma[:, 1]) + 1e-6)
     sign = np.where(hit, 1.0, -1.0)
 

@@ -6,7 +6,7 @@ the learning rate and the strength of augmentation follow it. A run that is stop
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 import warnings
 from collections.abc import Sequence
@@ -17,12 +17,13 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from engine.decode import MEAN_RGB, STD_RGB, WINDOW_CELLS, decode
 from engine.model import Architecture, PoseResNet
 from train.augment import Augmentation
+from train.callbacks import LAST, Average, Bar, Clock
 from train.datasets.sample import Sample
 from train.loss import LossWeights, pose_loss
 from train.metrics import pck, swap_rate
@@ -31,6 +32,14 @@ from train.stream import Batch, CropStream, Pool, loader, plain_loader
 WARMUP_STEPS = 300
 MAX_GRADIENT_NORM = 5.0
 FINAL_LEARNING_RATE = 0.02  # of the peak
+# what a resumed run, and one whose batches are endless, are meant to do
+EXPECTED_WARNINGS = (
+    "Checkpoint directory .* exists",
+    "Be aware that when using .ckpt_path.",
+    ".*does not have many workers",
+    "You're resuming from a checkpoint that ended before the epoch ended",
+    ".*isinstance.treespec, LeafSpec",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,49 +190,6 @@ class Crops(lightning.LightningDataModule):
         return plain_loader(self.validation, size_px=self.training.phase.size_px)
 
 
-class Average(WeightAveraging):
-    """Exponential average of weights and batch statistics, every ten steps, short at first and then `decay`.
-
-    Without the warm-up the first thousand steps of a run would be judged by its random start.
-    """
-
-    EVERY = 10
-
-    def __init__(self, decay: float) -> None:
-        per_update = decay**self.EVERY
-
-        def average(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
-            n = float(count)
-            return old + (1 - min(per_update, (1 + n) / (10 + n))) * (new - old)
-
-        super().__init__(use_buffers=True, avg_fn=average)
-
-    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        """Every tenth step."""
-        return step_idx is not None and step_idx % self.EVERY == 0
-
-
-class Clock(Callback):
-    """Stops the run when its time is used, and appends a line of numbers per epoch to metrics.jsonl."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining, *_: object) -> None:  # type: ignore[override]
-        """Looks at the clock."""
-        if pl_module.progress >= 1.0:
-            trainer.should_stop = True
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
-        """Writes the line."""
-        if trainer.sanity_checking:
-            return
-        numbers = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
-        line = {"hours": round(pl_module.hours, 4), "images": pl_module.images_seen, "px": pl_module.phase.size_px}
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, **numbers}) + "\n")
-
-
 def fit(
     architecture: Architecture,
     pools: Sequence[Pool],
@@ -233,7 +199,10 @@ def fit(
     *,
     start: dict[str, Tensor] | None = None,
 ) -> tuple[PoseTraining, dict[str, Tensor]]:
-    """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state."""
+    """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state.
+
+    KeyboardInterrupt after a checkpoint was saved: the same call goes on from there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     network = PoseResNet(architecture)
@@ -241,7 +210,9 @@ def fit(
     if start is not None:
         network.load_state_dict(start)
     training = PoseTraining(network, recipe)
-    average = Average(recipe.ema)
+    average, clock = Average(recipe.ema), Clock(folder)
+    # what Lightning says of itself is for --verbose
+    logging.getLogger("lightning.pytorch").setLevel(logging.getLogger().getEffectiveLevel())
     best = ModelCheckpoint(folder, filename="best", monitor="val_pck", mode="max", enable_version_counter=False)
     # not `save_last` of the one above: that writes only when the best changes
     latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
@@ -253,19 +224,20 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
-        callbacks=[average, Clock(folder), best, latest],
+        callbacks=[average, clock, best, latest, Bar()],
         default_root_dir=folder,
         enable_model_summary=False,
+        enable_progress_bar=False,
     )
-    last = folder / "last.ckpt"
+    last = folder / LAST
     resume = str(last) if last.is_file() else None
     with warnings.catch_warnings():
-        # what a resumed run is meant to do
-        for text in (
-            "Checkpoint directory .* exists",
-            "Be aware that when using .ckpt_path.",
-            ".*does not have many workers",
-        ):
+        for text in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=text)
-        trainer.fit(training, datamodule=Crops(training, pools, validation), ckpt_path=resume, weights_only=False)
+        try:
+            trainer.fit(training, datamodule=Crops(training, pools, validation), ckpt_path=resume, weights_only=False)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            if clock.interrupted:
+                raise KeyboardInterrupt from None
+            raise
     return training, {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}

@@ -27,6 +27,8 @@ from train.stream import Pool
 
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
 SHARES: dict[Kind, float] = {"labelled": 0.38, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
+# of photos that are on no frozen list, every so many judge; with fewer than that a figure means nothing
+VALIDATION_EVERY, VALIDATION_MIN = 20, 8
 SHEET = 60  # people on the contact sheet of predictions
 TERMS = {
     "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
@@ -103,10 +105,13 @@ def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:
     """Pools to train on, without the frozen lists, and the validation list. DatasetError when the list is absent."""
     test, names = frozen_list("lspet_test_500"), frozen_list("lspet_validation_300")
     labelled = [s for f in found if f.kind == "labelled" for s in f.samples]
-    validation = [s for s in labelled if s.name in names] or [s for s in labelled if torso_labelled(s)][::20]
+    validation = [s for s in labelled if s.name in names]
     if not validation:
+        validation = [s for s in labelled if torso_labelled(s)][::VALIDATION_EVERY]
+    if len(validation) < VALIDATION_MIN:
         raise DatasetError(
-            "no labelled photos among the data sets: nothing to choose a model by; give a folder with some"
+            f"{len(labelled)} labelled photos are too few to choose a model by; "
+            f"give at least {VALIDATION_MIN * VALIDATION_EVERY} with both shoulders and hips labelled"
         )
     held_out = {s.name for s in validation} | test
     pools = []
@@ -132,6 +137,7 @@ def calibrated(weights: Weights, validation: Sequence[Sample], *, card: dict[str
         "score_ece": round(expected_calibration_error(score, hits[held]), 4),
         "score_auroc": round(auroc(score, hits[held]), 4),
     }
+    figures = {name: value for name, value in figures.items() if np.isfinite(value)}
     return replace(weights, score_map=score_map, card={**card, "figures": figures})
 
 

@@ -1,7 +1,5 @@
 import hashlib
-import zipfile
 
-import cv2
 import numpy as np
 import pytest
 
@@ -9,22 +7,6 @@ from engine.skeleton import LSP14_TO_MPII16
 from train.datasets.found import find_datasets
 from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
 from train.datasets.openpose import read_labelled_videos
-
-
-@pytest.fixture
-def tiny_lsp(tmp_path):
-    """Three photos in the layout of LSP extended; the second lacks its right hip, the third nearly everything."""
-    rng = np.random.default_rng(0)
-    joints = np.concatenate([rng.uniform(20, 180, (3, 14, 2)), np.ones((3, 14, 1))], axis=2).astype(np.float32)
-    joints[1, 2] = (np.nan, np.nan, 0)
-    joints[2, 3:] = (np.nan, np.nan, 0)
-    jpeg = cv2.imencode(".jpg", rng.integers(0, 255, (200, 200, 3), dtype=np.uint8))[1].tobytes()
-    with zipfile.ZipFile(tmp_path / "a_00.zip", "w") as archive:
-        for i in range(3):
-            archive.writestr(f"a/{i}.jpg", jpeg)
-    names = np.array([f"a/{i}.jpg" for i in range(3)])
-    np.savez(tmp_path / "a_joints.npz", zip=np.array(["a_00.zip"] * 3), image=names, joints=joints)
-    return tmp_path, joints
 
 
 def test_lsp_joints_land_where_mpii16_has_them(tiny_lsp):

@@ -1,12 +1,18 @@
 import json
+import signal
+from dataclasses import replace
 
 import pytest
 import torch
 
-from engine.model import Architecture
+from engine.backends.eager import EagerEngine
+from engine.model import ARCHITECTURES, Architecture
+from engine.weights import read_weights
 from train.augment import Augmentation
-from train.fit import Phase, Recipe, fit
-from train.pretrain import PRESETS, recipe_for
+from train.datasets.labelled2d import DatasetError
+from train.evaluate import evaluate, table
+from train.fit import Phase, PoseTraining, Recipe, fit
+from train.pretrain import PRESETS, pretrain, recipe_for
 from train.stream import CropStream, Pool
 
 TINY = Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)
@@ -40,9 +46,53 @@ def test_a_run_stops_by_its_clock_and_resumes_where_it_was(tmp_path, pools):
     assert again.hours < 12 / 3600
 
 
+def test_an_interrupted_run_loses_nothing_and_goes_on(tmp_path, pools, monkeypatch):
+    whole = PoseTraining.training_step
+
+    def interrupted(self, batch, number):
+        if self.images_seen >= 16:
+            raise KeyboardInterrupt
+        return whole(self, batch, number)
+
+    monkeypatch.setattr(PoseTraining, "training_step", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(TINY, pools, pools[0].samples, _recipe(1.0), tmp_path)
+    signal.signal(signal.SIGINT, handler)  # Lightning turns it off for good
+    monkeypatch.setattr(PoseTraining, "training_step", whole)
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=False)["pose_run"]
+    assert saved["images_seen"] == 16
+    again, state = fit(TINY, pools, pools[0].samples, _recipe(saved["hours"] + 3 / 3600), tmp_path)
+    assert again.images_seen > 16
+    assert all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point())
+
+
+def test_pretraining_makes_weights_that_load_and_can_be_judged(tmp_path, small_lsp, monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "lite", TINY)
+    recipe = replace(_recipe(3 / 3600), precision="bf16-mixed")
+    done = pretrain([small_lsp], tmp_path / "run", name="lite", recipe=recipe)
+    weights = read_weights(done.weights)
+    assert weights.architecture == TINY
+    assert weights.card["images_seen"] == done.images_seen > 0
+    assert 0 <= done.figures["validation_pck_at_0.2"] <= 1
+    assert {p.name for p in (tmp_path / "run").iterdir()} >= {
+        "configuration.json", "metrics.jsonl", "curves.png", "predictions.jpg", "last.ckpt", "best.ckpt",
+    }  # fmt: skip
+    figures = evaluate(small_lsp, EagerEngine(weights))
+    assert [f.people for f in figures] == [200, 200]
+    assert "label's box" in table(figures)
+    warm = pretrain([small_lsp], tmp_path / "warm", name="lite", recipe=recipe, warm_start=done.weights)
+    assert warm.weights.is_file()
+
+
+def test_too_few_photos_are_refused_in_one_line(tmp_path, tiny_lsp):
+    with pytest.raises(DatasetError, match="too few to choose a model by; give at least 160"):
+        pretrain([tiny_lsp[0]], tmp_path / "run", name="lite", recipe=_recipe(1.0))
+
+
 def test_the_phases_follow_the_progress():
     recipe = recipe_for("default", 192, hours=2.0)
-    assert [p.size_px for p in recipe.phases] == [96, 96, 192]
+    assert [p.size_px for p in recipe.phases] == [96, 192]
     assert recipe.phases[-1].until == 1.0
     assert set(PRESETS) == {"default"}
 

@@ -86,6 +86,7 @@ def test_auroc_of_known_orders():
     assert np.isnan(auroc(np.full(4, 0.5), np.ones(4, bool)))
 
 
-def test_a_score_map_needs_both_outcomes():
-    with pytest.raises(ValueError, match="right and joints that are wrong"):
-        fit_score_map(np.ones((3, 3)), np.ones(3, bool))
+@pytest.mark.parametrize(("hit", "score"), [(True, 0.9), (False, 0.1)])
+def test_a_score_map_of_one_outcome_alone_says_the_same_of_every_joint(hit, score):
+    flat = fit_score_map(np.ones((8, 3)), np.full(8, hit))
+    np.testing.assert_allclose(flat(np.array([[0.01, 0.01, 0.1], [0.4, 0.4, 0.1]])), score)

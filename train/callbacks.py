@@ -1,0 +1,107 @@
+"""What happens around the steps of a training: averaging, the clock, its numbers on disk and on the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lightning
+from lightning.pytorch.callbacks import Callback, WeightAveraging
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from train.fit import PoseTraining
+
+LAST = "last.ckpt"
+
+
+class Average(WeightAveraging):
+    """Exponential average of weights and batch statistics, every ten steps, short at first and then `decay`.
+
+    Without the warm-up the first thousand steps of a run would be judged by its random start.
+    """
+
+    EVERY = 10
+
+    def __init__(self, decay: float) -> None:
+        per_update = decay**self.EVERY
+
+        def average(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+            n = float(count)
+            return old + (1 - min(per_update, (1 + n) / (10 + n))) * (new - old)
+
+        super().__init__(use_buffers=True, avg_fn=average)
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """Every tenth step."""
+        return step_idx is not None and step_idx % self.EVERY == 0
+
+
+class Clock(Callback):
+    """Stops a run when its time is used, saves one that is interrupted, writes a line per epoch to metrics.jsonl."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.interrupted = False
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining, *_: object) -> None:  # type: ignore[override]
+        """Looks at the clock."""
+        if pl_module.progress >= 1.0:
+            trainer.should_stop = True
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
+        """Writes the line."""
+        if trainer.sanity_checking:
+            return
+        numbers = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
+        line = {"hours": round(pl_module.hours, 4), "images": pl_module.images_seen, "px": pl_module.phase.size_px}
+        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, **numbers}) + "\n")
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Ctrl-C loses nothing: the run goes on from here."""
+        if isinstance(exception, KeyboardInterrupt):
+            self.interrupted = True
+            trainer.save_checkpoint(self.folder / LAST)
+
+
+class Bar(Callback):
+    """Time used and left, crops per second and the latest PCK, on a terminal."""
+
+    EVERY_S = 0.5
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("training"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}"))
+        terminal = sys.stderr.isatty()
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not terminal)
+        self._task = self._bar.add_task("training", total=1.0, text="")
+        self._drawn_s, self._images = 0.0, 0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
+        """Shows the bar."""
+        self._drawn_s, self._images = time.monotonic(), pl_module.images_seen
+        self._bar.start()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining, *_: object) -> None:  # type: ignore[override]
+        """Moves it now and then."""
+        now_s = time.monotonic()
+        if now_s - self._drawn_s < self.EVERY_S:
+            return
+        rate = (pl_module.images_seen - self._images) / (now_s - self._drawn_s)
+        pck = trainer.callback_metrics.get("val_pck")
+        latest = "" if pck is None else f", validation PCK {float(pck):.3f}"
+        text = f"{rate:.0f} crops/s at {pl_module.phase.size_px} px{latest}"
+        self._bar.update(self._task, completed=pl_module.progress, text=text)
+        self._drawn_s, self._images = now_s, pl_module.images_seen
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Leaves the terminal as it was."""
+        self._bar.stop()
