@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import cv2
 
@@ -18,6 +19,25 @@ from realtime.sources.rotation import turned, turned_size
 # asked for; what a camera gives instead is taken and said
 SIZE_PX, RATE = (1280, 720), 30
 OPEN_S = 8.0
+
+
+@runtime_checkable
+class Device(Protocol):
+    """What is used of `cv2.VideoCapture`."""
+
+    def isOpened(self) -> bool: ...  # noqa: N802, D102 - OpenCV's names and meanings
+
+    def set(self, propId: int, value: float) -> bool: ...  # noqa: D102
+
+    def get(self, propId: int) -> float: ...  # noqa: D102
+
+    def read(self) -> tuple[bool, cv2.typing.MatLike]: ...  # noqa: D102
+
+    def grab(self) -> bool: ...  # noqa: D102
+
+    def retrieve(self) -> tuple[bool, cv2.typing.MatLike]: ...  # noqa: D102
+
+    def release(self) -> None: ...  # noqa: D102
 
 
 class CameraSource:
@@ -71,9 +91,9 @@ def _check_present(index: int) -> None:
         raise SourceError(f"there is no camera {index}; connected: {known}; `python run.py doctor` says more")
 
 
-def _within(timeout_s: float, index: int) -> tuple[cv2.VideoCapture, cv2.typing.MatLike]:
+def _within(timeout_s: float, index: int) -> tuple[Device, cv2.typing.MatLike]:
     """Opens a camera and reads a picture, in a thread: a driver can block for ever."""
-    opened: list[tuple[cv2.VideoCapture, cv2.typing.MatLike | None]] = []
+    opened: list[tuple[Device, cv2.typing.MatLike | None]] = []
     thread = threading.Thread(target=lambda: opened.append(_opened(index)), name="open camera", daemon=True)
     thread.start()
     thread.join(timeout_s)
@@ -90,9 +110,9 @@ def _within(timeout_s: float, index: int) -> tuple[cv2.VideoCapture, cv2.typing.
     return capture, first
 
 
-def _opened(index: int) -> tuple[cv2.VideoCapture, cv2.typing.MatLike | None]:
+def _opened(index: int) -> tuple[Device, cv2.typing.MatLike | None]:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our own one line says it
-    capture = cv2.VideoCapture(index)
+    capture: Device = cv2.VideoCapture(index)
     # MJPG first: raw pictures of this size do not fit through USB 2 at full rate
     capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, SIZE_PX[0])

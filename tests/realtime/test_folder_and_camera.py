@@ -46,11 +46,10 @@ def test_another_camera_than_those_connected_is_refused(monkeypatch):
         open_source(camera=7)
 
 
-class FakeDevice(cv2.VideoCapture):
+class FakeDevice:
     """What OpenCV gives for a camera that works and is then unplugged."""
 
     def __init__(self, frames: int) -> None:
-        super().__init__()
         self.left = frames
         self.released = False
 
