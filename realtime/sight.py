@@ -15,7 +15,7 @@ from numpy import ndarray
 from engine.backends import Engine
 from engine.crop import BOX_MARGIN, Box, box_around
 from engine.joints import EngineOutput, Joints, read_joints
-from engine.skeleton import LIMB_JOINTS, PELVIS, THORAX
+from engine.skeleton import LIMB_JOINTS, MIRROR, PELVIS, THORAX
 
 # --- a person or nobody: tuned on real weights, see docs/architecture.md ---
 # presence and quality of a first look that are worth a second one; low, because a first box fits badly
@@ -38,8 +38,8 @@ LIMBS_COUNTED = 8
 EXTENT_MIN = 0.2
 # pelvis to thorax in space over the box's side: 0.23 for a person standing in a box that fits
 TORSO_MIN = 0.05
-# mean distance of the sure joints over the smaller side: the same person seen twice is below 0.05,
-# two people shoulder to shoulder are at 0.24
+# median distance of the sure joints over the smaller side: the same person seen twice is below 0.05, also where
+# an arm or both sides were taken otherwise; two people shoulder to shoulder are at 0.24
 SAME_DISTANCE = 0.12
 SAME_IOU = 0.6
 
@@ -149,5 +149,5 @@ def same_person(a: Joints, b: Joints) -> bool:
     both = sure(a) & sure(b)
     if both.sum() < SURE_JOINTS_MIN:
         return iou(fitted_box(a), fitted_box(b)) > SAME_IOU
-    distance_px = float(np.linalg.norm(a.px[both] - b.px[both], axis=1).mean())
-    return distance_px < SAME_DISTANCE * min(fitted_box(a).side_px, fitted_box(b).side_px)
+    apart_px = min(float(np.median(np.linalg.norm(a.px[both] - other[both], axis=1))) for other in (b.px, b.px[MIRROR]))
+    return apart_px < SAME_DISTANCE * min(fitted_box(a).side_px, fitted_box(b).side_px)
