@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from engine.crop import Box, crop_camera, crop_px_from_units
+from engine.crop import BOX_MARGIN, Box, crop_camera, crop_px_from_units
+
+# a pose smaller than this in its crop is no pose that could be judged
+FILL_MIN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def read_joints(
     for row, presence, box in zip(output.joints.astype(np.float64), output.presence, boxes, strict=True):
         camera = crop_camera(box, K, 1)  # with a crop of one pixel, units and pixels differ by a shift
         px = camera.to_px(crop_px_from_units(row[:, :2], 1))
-        score = score_map(row[:, 3:])
+        # the map was fitted on people who fill their crop: where somebody is small in it, the same spread means more
+        fill = float(np.clip(np.ptp(row[:, :2], axis=0).max() * BOX_MARGIN, FILL_MIN, 1.0))
+        score = score_map(row[:, 3:] / fill)
         people.append(Joints(px, row[:, 2] - row[6, 2], row[:, 3:], score, float(presence), box))
     return people

@@ -16,6 +16,8 @@ from realtime.sight import (
     CANDIDATE_QUALITY,
     Sight,
     accepted,
+    completeness,
+    fit,
     fitted_box,
     iou,
     prominence,
@@ -30,6 +32,11 @@ CANDIDATES_PER_PERSON = 3
 REFINE_ROUNDS = 3
 # a fitted box this close to the one it came from has settled
 SETTLED_IOU = 0.8
+# a closer look is taken over unless it is worse than the one before by this factor
+WORSE = 0.8
+# a look from further back, and how many times as complete it must be to be taken: equal ones keep the closer look
+PROBE_WIDER = 1.5
+PROBE_BETTER = 1.05
 # a person smaller than this has nothing left to see; larger than the frame by half, no joint would be inside
 MIN_SIDE_PX = 32.0
 MAX_SIDE_OVER_FRAME = 1.5
@@ -80,8 +87,9 @@ class Search:
         boxes = [clipped(box, width, height) for box in hints or []] + self._share(pyramid(width, height), budget)
         first = [joints for joints in self._sight.look(image_bgr, boxes) if joints is not None]
         first = [joints for joints in first if _promising(joints)]
-        candidates = distinct(first, taken or [], limit=wanted * CANDIDATES_PER_PERSON)
+        candidates = distinct(first, taken or [], limit=wanted * CANDIDATES_PER_PERSON, key=_settled)
         found = [joints for joints in self._refined(image_bgr, candidates) if accepted(joints)]
+        found = self._widened(image_bgr, distinct(found, taken or [], limit=wanted, key=prominence))
         return distinct(found, taken or [], limit=wanted, key=prominence)
 
     def _share(self, boxes: list[Box], budget: int | None) -> list[Box]:
@@ -104,11 +112,27 @@ class Search:
             after = self._sight.look(image_bgr, [box for box, moves in zip(boxes, still, strict=True) if moves])
             moving = []
             for old, new in zip(before, after, strict=True):
-                if new is None or quality(new) < quality(old):
+                if new is None or _settled(new) < WORSE * _settled(old):
                     settled.append(old)
                 else:
                     moving.append(new)
         return settled + moving
+
+    def _widened(self, image_bgr: UInt8[ndarray, "h w 3"], people: list[Joints]) -> list[Joints]:
+        """A look from further back at each: a foot outside the box is not seen, so the pose alone never finds it."""
+        height, width = image_bgr.shape[:2]
+        wide = self._sight.look(image_bgr, [wider(joints.box, width, height) for joints in people])
+        return self._refined(image_bgr, [fuller(close, far) for close, far in zip(people, wide, strict=True)])
+
+
+def wider(box: Box, width: int, height: int) -> Box:
+    """The box from further back."""
+    return clipped(Box(box.center_px, box.side_px * PROBE_WIDER), width, height)
+
+
+def fuller(close: Joints, wide: Joints | None) -> Joints:
+    """The look that shows more of the person; the close one where both do."""
+    return wide if wide is not None and completeness(wide) > PROBE_BETTER * completeness(close) else close
 
 
 def distinct(
@@ -122,6 +146,10 @@ def distinct(
         if not any(same_person(joints, other) for other in taken + chosen):
             chosen.append(joints)
     return chosen
+
+
+def _settled(joints: Joints) -> float:
+    return completeness(joints) * fit(joints)
 
 
 def _promising(joints: Joints) -> bool:

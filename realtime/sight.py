@@ -36,6 +36,8 @@ SURE_JOINTS_MIN = 5
 LIMBS_COUNTED = 8
 # tight box of the joints over the box's side: 0.8 where the box fits, 0.3 in the loosest first box
 EXTENT_MIN = 0.2
+# a fitted box over the box it came from, from which on the look was close enough
+FIT_FULL = 0.75
 # pelvis to thorax in space over the box's side: 0.23 for a person standing in a box that fits
 TORSO_MIN = 0.05
 # median distance of the sure joints over the smaller side: the same person seen twice is below 0.05, also where
@@ -87,9 +89,14 @@ def quality(joints: Joints) -> float:
     return joints.presence * float(limbs.mean())
 
 
+def fit(joints: Joints) -> float:
+    """How well the box fits the pose, 0 ... 1: a pose read off a box that is much too large is a rough one."""
+    return min(fitted_box(joints).side_px / (FIT_FULL * joints.box.side_px), 1.0)
+
+
 def prominence(joints: Joints) -> float:
     """Whom to follow if not all can be: the sure and the near. Half as sure is worth a quarter of the size."""
-    return quality(joints) * fitted_box(joints).side_px ** 0.5
+    return quality(joints) * fit(joints) * fitted_box(joints).side_px ** 0.5
 
 
 def completeness(joints: Joints) -> float:

@@ -14,8 +14,8 @@ from engine.backends import Engine
 from engine.crop import Box
 from engine.joints import Joints
 from realtime.frame import Frame
-from realtime.search import Search, clipped
-from realtime.sight import SURE_JOINTS_MIN, Sight, completeness, fitted_box, kept, quality, same_person, sure
+from realtime.search import Search, clipped, fuller, wider
+from realtime.sight import SURE_JOINTS_MIN, Sight, fitted_box, kept, quality, same_person, sure
 
 # a live search is spread: so many boxes a frame while nobody is followed ...
 SEARCH_BUDGET = 8
@@ -38,8 +38,6 @@ SHRINK_GAIN = 0.3
 # every so many frames a track is also looked at in a wider box, and that one taken where it shows more: a foot
 # that fell out of the box is not seen, so the pose alone would never bring it back
 PROBE_EVERY = 15
-PROBE_WIDER = 1.35
-PROBE_BETTER = 1.05  # times as complete: equal ones keep the closer look
 # with this many sure joints the pose alone places the box; with fewer the last box has a say
 SURE_JOINTS_FULL = 12
 # below this running quality a track is doubtful: the search goes on and may replace it ...
@@ -145,9 +143,9 @@ class Tracker:
             return self._sight.look(image_bgr, boxes)
         self._since_probe = 0
         height, width = image_bgr.shape[:2]
-        wider = [clipped(Box(box.center_px, box.side_px * PROBE_WIDER), width, height) for box in boxes]
-        seen = self._sight.look(image_bgr, boxes + wider)
-        return [_fuller(a, b) for a, b in zip(seen[: len(boxes)], seen[len(boxes) :], strict=True)]
+        seen = self._sight.look(image_bgr, boxes + [wider(box, width, height) for box in boxes])
+        pairs = zip(seen[: len(boxes)], seen[len(boxes) :], strict=True)
+        return [far if close is None else fuller(close, far) for close, far in pairs]
 
     def _part(self) -> None:
         """Two tracks on one person: the less sure one is let go, remembered for a while as lost."""
@@ -225,12 +223,6 @@ def next_box(last: Box, joints: Joints, image_bgr: UInt8[ndarray, "h w 3"]) -> B
         log_change *= SHRINK_GAIN
     center = last.center_px + trust * (fitted.center_px - last.center_px)
     return clipped(Box(center, last.side_px * float(np.clip(np.exp(log_change), *GROWTH))), width, height)
-
-
-def _fuller(close: Joints | None, wide: Joints | None) -> Joints | None:
-    if close is None or wide is None:
-        return close or wide
-    return wide if completeness(wide) > PROBE_BETTER * completeness(close) else close
 
 
 def _near(a: Box, b: Box) -> bool:
