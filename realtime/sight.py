@@ -17,7 +17,7 @@ from engine.crop import BOX_MARGIN, Box, box_around
 from engine.joints import EngineOutput, Joints, read_joints
 from engine.skeleton import LIMB_JOINTS, MIRROR, PELVIS, THORAX
 
-# --- a person or nobody: tuned on real weights, see docs/architecture.md ---
+# --- a person or nobody: chosen with the bundled weights on videos and photos, with and without people ---
 # presence and quality of a first look that are worth a second one; low, because a first box fits badly
 CANDIDATE_PRESENCE = 0.3
 CANDIDATE_QUALITY = 0.1
