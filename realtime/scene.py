@@ -18,6 +18,8 @@ from realtime.result import Result
 YAW_DEG, PITCH_DEG = -40.0, 16.0
 EYE_DISTANCE_M, EYE_FOV_DEG = 3.6, 38.0
 FOLLOW_GAIN = 0.06
+# people further than this from the one who is nearest to the camera do not pull the eye along
+GROUP_M = 3.0
 FLOOR_GAIN = 0.03
 ANKLE_HEIGHT_M = 0.08
 GRID_HALF_M, GRID_STEP_M = 3.0, 0.5
@@ -53,8 +55,11 @@ class Scene:
     def _follow(self, people: list[Float64[ndarray, "16 3"]]) -> None:
         if not people:
             return
-        middle = np.mean([p.mean(axis=0) for p in people], axis=0)
-        floor = float(np.mean([max(p[R_ANKLE, 1], p[L_ANKLE, 1]) for p in people])) + ANKLE_HEIGHT_M
+        middles = [p.mean(axis=0) for p in people]
+        nearest = min(middles, key=lambda m: float(m[2]))
+        group = [k for k, m in enumerate(middles) if np.linalg.norm(m - nearest) < GROUP_M]
+        middle = np.mean([middles[k] for k in group], axis=0)
+        floor = float(np.mean([people[k][[R_ANKLE, L_ANKLE], 1].max() for k in group])) + ANKLE_HEIGHT_M
         if self._target_m is None:
             self._target_m, self._floor_y_m = middle, floor
         self._target_m = self._target_m + FOLLOW_GAIN * (middle - self._target_m)

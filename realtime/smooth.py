@@ -19,15 +19,16 @@ GAP_S = 0.5
 # two stamps this close are one: no camera is faster, and a speed over less is noise
 SAME_TIME_S = 1e-6
 
-# Chosen on still and swinging signals at 30 fps with a noise of 0.5 % of the box (tests/realtime/test_smooth.py).
-# At rest (a time constant of 0.23 s) 1/3 of the noise is left and 1/7 of its change from frame to frame ...
-MIN_CUTOFF_HZ = 0.7
-# ... and a wrist that waves at 1 Hz over 0.6 of the box is 12 ms late. Hz per (box side / s)
-BETA = 8.0
+# Chosen on recordings (a walk, people on a balance beam) and on made-up signals with a noise of 0.5 % of the box
+# (tests/realtime/test_smooth.py). Stronger smoothing costs true motion: PCK falls by 3 points here, by 5 at half of it.
+# At rest (a time constant of 0.16 s) 1/3 of the noise is left and 1/5 of its change from frame to frame ...
+MIN_CUTOFF_HZ = 1.0
+# ... and a wrist that waves at 1 Hz over 0.6 of the box is 7 ms late. Hz per (box side / s)
+BETA = 15.0
 # of the speed; at the paper's 1 Hz a reach is a fifth later, above 2 Hz the noise opens the filter
 D_CUTOFF_HZ = 1.5
 # a joint of score 0 is smoothed at this share of the cut-off of a joint of score 1
-UNSURE_CUTOFF = 0.3
+UNSURE_CUTOFF = 0.5
 
 
 class OneEuro:

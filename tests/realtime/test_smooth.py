@@ -29,7 +29,7 @@ def swing_px(time_s, hz=1.0):
     return 0.3 * SIDE_PX * np.sin(2 * np.pi * hz * time_s)
 
 
-def test_a_still_pose_jitters_a_fifth_as_much():
+def test_a_still_pose_jitters_a_quarter_as_much():
     rng = np.random.default_rng(0)
     smoother = JointSmoother(K)
     raw, smooth, smooth_depth = [], [], []
@@ -41,12 +41,12 @@ def test_a_still_pose_jitters_a_fifth_as_much():
         smooth.append(joints.px)
         smooth_depth.append(joints.depth)
     jitter, before = np.diff(smooth[60:], axis=0).std(), np.diff(raw[60:], axis=0).std()
-    assert before / jitter > 5
+    assert before / jitter > 4
     assert np.std(raw[60:] - raw[0]) / np.std(smooth[60:] - np.mean(smooth[60:], axis=0)) > 2
-    assert np.diff(smooth_depth[60:], axis=0).std() < 0.005 * np.sqrt(2) / 5
+    assert np.diff(smooth_depth[60:], axis=0).std() < 0.005 * np.sqrt(2) / 4
 
 
-@pytest.mark.parametrize(("fps", "late_ms"), [(30, 20), (60, 20), (15, 30)])
+@pytest.mark.parametrize(("fps", "late_ms"), [(30, 12), (60, 12), (15, 20)])
 def test_a_waving_wrist_is_hardly_late(fps, late_ms):
     smoother = JointSmoother(K)
     times_s = np.arange(0, 8, 1 / fps)
