@@ -263,11 +263,13 @@ def main(arguments: list[str]) -> int:
 def _failed(error: Exception) -> int:
     """One line on stderr; what nobody foresaw says how to see more."""
     from calib.errors import UserError as CalibError
-    from engine.errors import UserError
+    from engine.errors import UserError, library_advice
 
     text = " ".join(str(error).split())
     if isinstance(error, ModuleNotFoundError):
         text = f"{error.name} is not installed; `pip install -e .` (training: `pip install -e '.[train]'`)"
+    elif isinstance(error, ImportError) and (advice := library_advice(error)):
+        text = advice
     elif isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
     elif not isinstance(error, (UserError, CalibError)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from engine.errors import UserError
+from engine.errors import UserError, library_advice
 
 # distribution: what it is for, and what is missing without it
 PACKAGES = {
@@ -23,6 +24,8 @@ PACKAGES = {
     "anny": ("synthetic people, extra [train]", False),
 }
 SAME_IMPORT = {"open3d": "open3d-cpu", "opencv-python": "opencv-python-headless"}
+# what loads libraries of the system, and its import
+LOADS_LIBRARIES = {"open3d": "open3d", "opencv-python": "cv2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Looks at everything that the program can use; takes some seconds."""
-    return [_python(), *_packages(), *_processors(), _weights(), *_cameras(), _screen()]
+    return [_python(), *packages(), *_processors(), _weights(), *_cameras(), _screen()]
 
 
 def advice(findings: list[Finding]) -> str:
@@ -56,13 +59,26 @@ def _python() -> Finding:
     return Finding("python", "ok" if sys.version_info >= (3, 11) else "missing", text)
 
 
-def _packages() -> list[Finding]:
+def packages() -> list[Finding]:
+    """The packages, and whether those that need libraries of the system find them."""
     found = []
     for name, (purpose, needed) in PACKAGES.items():
         installed = _version(name) or _version(SAME_IMPORT.get(name, name))
         state = "ok" if installed else "missing" if needed else "note"
-        found.append(Finding(name, state, f"{installed or 'not installed'} ({purpose})"))
+        says = f"{installed or 'not installed'} ({purpose})"
+        if installed and name in LOADS_LIBRARIES and (failure := _import_failure(LOADS_LIBRARIES[name])):
+            state, says = "note", f"{says}: {failure}"
+        found.append(Finding(name, state, says))
     return found
+
+
+def _import_failure(module: str) -> str:
+    """Why an installed module does not load; empty if it does."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        return library_advice(error) or " ".join(str(error).split())
+    return ""
 
 
 def _version(name: str) -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, UInt8
 from numpy import ndarray
 
+from engine.errors import library_advice
 from engine.skeleton import BONES, HEAD_TOP, JOINTS, L_ANKLE, R_ANKLE, ROOT
 from realtime.colours import BACKGROUND_RGB, CAMERA_RGB, GRID_RGB, side_rgb
 from realtime.viewer_slot import PEOPLE_MAX, View, ViewSlot
@@ -54,6 +55,9 @@ def run_window(memory: Any, title: str, size_px: tuple[int, int]) -> None:
                 slot.count_drawn()
             time.sleep(IDLE_S)  # half of a core would go into asking; the mouse does not notice
         window.close()
+    except ImportError as error:
+        slot.failure = f"the window cannot be shown: {library_advice(error) or error}"
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - handed over: the program reads it as `Viewer.failure`
         slot.failure = f"the window cannot be shown: {type(error).__name__}: {error}"
         sys.exit(1)

@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import save_file
 
 import run
+from engine.errors import library_advice
+from realtime import doctor
 from tests.conftest import REPOSITORY
 
 PYTHON = [sys.executable, str(REPOSITORY / "run.py")]
@@ -252,6 +254,33 @@ def test_an_unforeseen_fault_is_one_line_and_a_traceback_only_when_asked(monkeyp
     assert "--debug" in said
     with pytest.raises(ZeroDivisionError):
         run.main(["doctor", "--debug"])
+
+
+def test_a_missing_library_of_the_system_is_one_line_that_installs_it(monkeypatch, capsys):
+    missing = ImportError("libusb-1.0.so.0: cannot open shared object file: No such file or directory")
+    monkeypatch.setattr(doctor, "_import_failure", lambda module: library_advice(missing))
+    findings = {f.what: f for f in doctor.packages()}
+    assert findings["open3d"].state == "note"
+    assert "sudo apt install" in findings["open3d"].says
+
+    def fail():
+        raise missing
+
+    monkeypatch.setattr(doctor, "examine", fail)
+    assert run.main(["doctor"]) == 1
+    said = capsys.readouterr().err
+    assert "libusb-1.0.so.0 is missing" in said
+    assert "sudo apt install" in said
+    assert "should not happen" not in said
+
+
+def test_a_package_that_does_not_load_is_named_by_the_doctor(tmp_path, monkeypatch):
+    (tmp_path / "broken_binding.py").write_text("raise ImportError('libx.so.1: cannot open shared object file: gone')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor, "LOADS_LIBRARIES", {"open3d": "broken_binding"})
+    found = {f.what: f for f in doctor.packages()}["open3d"]
+    assert found.state == "note"
+    assert "libx.so.1 is missing" in found.says
 
 
 def test_an_interrupted_job_is_130(monkeypatch, capsys):

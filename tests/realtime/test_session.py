@@ -106,7 +106,7 @@ def test_the_3d_picture_shows_people_and_follows_them(scene):
 def test_somebody_far_behind_does_not_pull_the_eye_away(scene):
     _, near = scene(0)
     person = near.people[0]
-    far = replace(person, id=1, root_m=person.root_m + (-3.0, -1.0, 9.0))
+    far = replace(person, id=1, root_m=np.add(person.root_m, (-3.0, -1.0, 9.0)))
     both = replace(near, people=[person, far])
     alone = Scene((200, 160)).render(near)
     together = Scene((200, 160)).render(both)

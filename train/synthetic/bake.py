@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -23,6 +22,8 @@ POPULATION = 3000
 HEIGHT_SLIDER = (0.3, 0.7)
 INNER_REGIONS = ("mouth_cavity", "tongue", "eye_cavity.L", "eye_cavity.R", "eye_back.L", "eye_back.R")
 EYE_REGIONS = ("eye_front.L", "eye_front.R")
+# faces, by their middles, among which the closest one to a point is looked for
+CANDIDATE_FACES = 24
 PART_BODY, PART_EYE, PART_SKIRT, PART_HAIR = range(4)
 
 
@@ -130,22 +131,21 @@ def _decimated(
     template: Float64[ndarray, "v 3"], faces: Int64[ndarray, "f 3"], target: int
 ) -> tuple[Int64[ndarray, "g 3"], Int64[ndarray, "n 3"], Float64[ndarray, "n 3"]]:
     """A coarser mesh; each of its vertices as corners and barycentric weights of the closest original face."""
-    import open3d as o3d
+    import fast_simplification
+    from scipy.spatial import KDTree
+    from trimesh.triangles import closest_point, points_to_barycentric
 
-    tensor: Any = o3d.core.Tensor  # its stubs know no arrays
-
-    mesh = o3d.geometry.TriangleMesh(
-        o3d.utility.Vector3dVector(template), o3d.utility.Vector3iVector(faces.astype(np.int32))
-    )
-    small = mesh.simplify_quadric_decimation(target)
-    small.remove_unreferenced_vertices()
-    scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(tensor(template.astype(np.float32)), tensor(faces.astype(np.uint32)))
-    found = scene.compute_closest_points(tensor(np.asarray(small.vertices).astype(np.float32)))
-    corner = faces[found["primitive_ids"].numpy().astype(np.int64)]
-    uv = found["primitive_uvs"].numpy().astype(np.float64)
-    weight = np.column_stack([1 - uv.sum(axis=1), uv])
-    return np.asarray(small.triangles).astype(np.int64), corner, weight
+    used, flat = np.unique(faces, return_inverse=True)
+    triangles = flat.reshape(faces.shape).astype(np.int32)
+    small, small_faces, *_ = fast_simplification.simplify(template[used], triangles, target_count=target)
+    original = template[faces]  # (f, 3 corners, 3)
+    near = KDTree(original.mean(axis=1)).query(small, k=CANDIDATE_FACES)[1]  # (n, k)
+    flat_near = near.ravel()
+    on_face = closest_point(original[flat_near], np.repeat(small, CANDIDATE_FACES, axis=0))
+    away_m = np.linalg.norm(on_face.reshape(len(small), CANDIDATE_FACES, 3) - small[:, None], axis=2)
+    best = np.arange(len(small)) * CANDIDATE_FACES + away_m.argmin(axis=1)
+    face = flat_near[best]
+    return small_faces.astype(np.int64), faces[face], points_to_barycentric(original[face], on_face[best])
 
 
 def _pick(values: Float64[ndarray, "..."], surface: dict[str, ndarray]) -> Float64[ndarray, "..."]:
