@@ -43,3 +43,18 @@ class Header:
     size_px: tuple[int, int]  # of the pictures: width, height
     rate: Fraction | None  # frames per second, None = not known
     assumptions: dict[str, str | float]  # what metres rest on: body height, field of view
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a run is doing, for the person in front of the window."""
+
+    fps: float
+    latency_ms: float | None  # capture to result, None where frames have no moment of capture (files)
+    dropped_share: float  # 0 ... 1 of the captured frames
+    engine: str
+    assumptions: str  # "height 1.70 m, 60 degrees assumed": what metres rest on
+    live: bool  # a camera: cannot be paused
+    paused: bool = False
+    recording: bool = False
+    mirror: bool = False
