@@ -12,7 +12,10 @@ from realtime.frame import Frame
 from realtime.lift import HEIGHT_M, Lifter
 from realtime.result import Person, Result
 from realtime.smooth import JointSmoother
-from realtime.tracker import REMEMBER_S, Tracker
+from realtime.tracker import REMEMBER_S, Following, Tracker
+
+# a person moves by less than this share of the box from one frame to the next
+WIDEN_PER_FRAME = 1.1
 
 
 @dataclass(slots=True)
@@ -59,11 +62,23 @@ class Pipeline:
 
         `stage_ms` has search, track, engine (the wait for the network in both), smooth and lift, none inside another.
         """
+        return self.finish(self.begin(frame))
+
+    def begin(self, frame: Frame, *, ahead: int = 0) -> Following:
+        """Hands a frame to the engine; `finish` gives its people. Between the two the caller has time of its own.
+
+        `ahead` is the number of frames that were begun and are not finished: the boxes are that much older.
+        """
         height, width = frame.image_bgr.shape[:2]
         if (width, height) != (self._camera.width, self._camera.height):
             wanted = f"{self._camera.width}x{self._camera.height}"
             raise ValueError(f"frame {frame.index} is {width}x{height}, the camera is for {wanted}")
-        found = self._tracker(frame)
+        return self._tracker.begin(frame, widen=WIDEN_PER_FRAME**ahead)
+
+    def finish(self, following: Following) -> Result:
+        """The people of the oldest frame that was begun."""
+        frame = following.frame
+        found = self._tracker.finish(following)
         begin = time.perf_counter()
         smoothed = [(id, self._smoothed(id, joints, frame.time_s)) for id, joints in found]
         middle = time.perf_counter()

@@ -30,6 +30,7 @@ class Result:
     people: list[Person]
     stage_ms: dict[str, float]  # none inside another
     engine: str  # which ran
+    latency_ms: float | None = None  # from the frame's moment to this result; None for files
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 from numpy import ndarray
 
-from engine.backends import Engine
+from engine.backends import Engine, EngineError, Ticket
 from engine.crop import BOX_MARGIN, Box, box_around
 from engine.joints import EngineOutput, Joints, read_joints
 from engine.skeleton import LIMB_JOINTS, MIRROR, PELVIS, THORAX
@@ -46,29 +49,76 @@ SAME_DISTANCE = 0.12
 SAME_IOU = 0.6
 
 MAX_BOXES_PER_CALL = 8  # bounds the memory of one engine call
+FAILURES_ALLOWED = 3  # a card that was reset answers again after one or two; more is no accident
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Boxes that the engine is busy with."""
+
+    sight: Sight
+    parts: list[tuple[list[Box], Ticket | None]]
+
+    def read(self) -> list[Joints | None]:
+        """Waits for the numbers; a row per box."""
+        return [joints for boxes, ticket in self.parts for joints in self.sight.read(ticket, boxes)]
+
+
 class Sight:
-    """Shows boxes to the engine. Rows that are not finite count as nobody and are counted in `broken_outputs`."""
+    """Shows boxes to the engine. Rows that are not finite count as nobody and are counted in `broken_outputs`.
+
+    An engine that fails counts as nobody as well, and the run goes on; one that fails `FAILURES_ALLOWED` times in a row
+    ends it with an EngineError.
+    """
 
     def __init__(self, engine: Engine, K: Float64[ndarray, "3 3"]) -> None:
         self.engine = engine
         self.K = K
         self.broken_outputs = 0
-        self.engine_s = 0.0  # time spent waiting for the engine since the last reset by the owner
+        self.failures = 0
+        self.engine_s = 0.0  # time spent in the engine, or waiting for it, since the last reset by the owner
+        self._failed_in_a_row = 0
 
     def look(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box]) -> list[Joints | None]:
         """What the network sees in each box; None where its numbers are not finite."""
-        seen: list[Joints | None] = []
-        for start in range(0, len(boxes), MAX_BOXES_PER_CALL):
-            part = boxes[start : start + MAX_BOXES_PER_CALL]
-            begin = time.perf_counter()
-            output = self.engine.submit(image_bgr, part, self.K).result()
+        return self.begin(image_bgr, boxes).read()
+
+    def begin(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box]) -> Looking:
+        """The same, handed in: the engine computes while the caller does something else."""
+        parts = [boxes[i : i + MAX_BOXES_PER_CALL] for i in range(0, len(boxes), MAX_BOXES_PER_CALL)]
+        return Looking(self, [(part, self._submitted(image_bgr, part)) for part in parts])
+
+    def read(self, ticket: Ticket | None, boxes: list[Box]) -> list[Joints | None]:
+        """The joints in some boxes that were submitted; for `Looking`."""
+        output = None if ticket is None else self._guarded(ticket.result)
+        if output is None:
+            return [None] * len(boxes)
+        self._failed_in_a_row = 0
+        return self._read(output, boxes)
+
+    def _submitted(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box]) -> Ticket | None:
+        return self._guarded(lambda: self.engine.submit(image_bgr, boxes, self.K))
+
+    def _guarded(self, work: Callable[[], T]) -> T | None:
+        """None where the engine failed and may be asked again."""
+        begin = time.perf_counter()
+        try:
+            return work()
+        except Exception as error:
+            self.failures += 1
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row >= FAILURES_ALLOWED:
+                raise EngineError(
+                    f"the engine {self.engine.name} failed {FAILURES_ALLOWED} times in a row "
+                    f"({type(error).__name__}: {error}); try `--engine eager`, and `python run.py doctor`"
+                ) from error
+            _log.warning("the engine %s failed (%s); this frame counts as empty", self.engine.name, error)
+            return None
+        finally:
             self.engine_s += time.perf_counter() - begin
-            seen += self._read(output, part)
-        return seen
 
     def _read(self, output: EngineOutput, boxes: list[Box]) -> list[Joints | None]:
         finite = np.isfinite(output.joints).all(axis=(1, 2)) & np.isfinite(output.presence)

@@ -15,7 +15,7 @@ from engine.crop import Box
 from engine.joints import Joints
 from realtime.frame import Frame
 from realtime.search import Search, clipped, fuller, wider
-from realtime.sight import SURE_JOINTS_MIN, Sight, fitted_box, kept, quality, same_person, sure
+from realtime.sight import SURE_JOINTS_MIN, Looking, Sight, fitted_box, kept, quality, same_person, sure
 
 # a live search is spread: so many boxes a frame while nobody is followed ...
 SEARCH_BUDGET = 8
@@ -65,6 +65,16 @@ class _Track:
         return self.misses == 0 and self.quality >= DOUBTFUL_QUALITY
 
 
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A frame that was begun: whose boxes the engine is busy with."""
+
+    frame: Frame
+    tracks: list[_Track]
+    looking: Looking  # a row for each track, then one for each wider look if there are any
+    stage_ms: dict[str, float]
+
+
 class Tracker:
     """Who is in the frame, and where: `(id, joints)` for each person seen.
 
@@ -96,34 +106,55 @@ class Tracker:
 
     def __call__(self, frame: Frame) -> list[tuple[int, Joints]]:
         """The people of one frame, ordered by id."""
-        self.stage_ms = {"search": 0.0, "track": 0.0, "engine": 0.0}
+        return self.finish(self.begin(frame))
+
+    def begin(self, frame: Frame, *, widen: float = 1.0) -> Following:
+        """Hands the boxes of those who are followed to the engine, which computes while the caller goes on.
+
+        A frame may be begun before the last one is finished; its boxes are older then, and `widen` makes up for it.
+        """
         begin = time.perf_counter()
+        tracks = [t for t in self._tracks if t.followed] if self._follows else []
+        boxes = [Box(t.box.center_px, t.box.side_px * widen) for t in tracks]
+        wide = self._probes(boxes, frame.image_bgr)
+        looking = self._sight.begin(frame.image_bgr, boxes + wide)
+        stage_ms = {"search": 0.0, "track": 0.0, "engine": 0.0}
+        following = Following(frame, tracks, looking, stage_ms)
+        self._clock(following, "track", begin)
+        return following
+
+    def finish(self, following: Following) -> list[tuple[int, Joints]]:
+        """The people of a frame that was begun, ordered by id. Frames are finished in the order of their beginning."""
+        frame, begin = following.frame, time.perf_counter()
+        self.stage_ms = following.stage_ms
         if not self._follows:
             found = self._search(frame.image_bgr, wanted=self._people)
-            self._clock("search", begin)
+            self._clock(following, "search", begin)
             return list(enumerate(found))
         self._forget(frame.time_s)
-        self._follow(frame)
-        self._clock("track", begin)
+        self._follow(following)
+        self._clock(following, "track", begin)
         begin = time.perf_counter()
         self._find_more(frame)
-        self._clock("search", begin)
+        self._clock(following, "search", begin)
         return sorted(((t.id, t.joints) for t in self._tracks if t.misses == 0), key=lambda pair: pair[0])
 
-    def _clock(self, stage: str, begin_s: float) -> None:
+    def _clock(self, following: Following, stage: str, begin_s: float) -> None:
         """Books the time since `begin_s`, the engine's own part apart."""
         engine_s, self._sight.engine_s = self._sight.engine_s, 0.0
-        self.stage_ms[stage] += (time.perf_counter() - begin_s - engine_s) * 1e3
-        self.stage_ms["engine"] += engine_s * 1e3
+        following.stage_ms[stage] += (time.perf_counter() - begin_s - engine_s) * 1e3
+        following.stage_ms["engine"] += engine_s * 1e3
 
     def _forget(self, time_s: float) -> None:
         """Drops tracks lost long ago. A clock that jumps back (a stream that restarts) forgets at once."""
         self._tracks = [t for t in self._tracks if t.followed or 0.0 <= time_s - t.seen_s <= REMEMBER_S]
 
-    def _follow(self, frame: Frame) -> None:
-        followed = [t for t in self._tracks if t.followed]
-        seen = self._look_at(followed, frame.image_bgr)
-        for track, joints in zip(followed, seen, strict=True):
+    def _follow(self, following: Following) -> None:
+        frame, tracks = following.frame, following.tracks
+        seen = following.looking.read()
+        close, wide = seen[: len(tracks)], seen[len(tracks) :] or [None] * len(tracks)
+        for track, near, far in zip(tracks, close, wide, strict=True):
+            joints = far if near is None else fuller(near, far)
             if joints is None or not kept(joints):
                 track.misses += 1
                 track.quality *= 1.0 - QUALITY_GAIN
@@ -133,19 +164,16 @@ class Tracker:
             track.joints, track.box, track.seen_s, track.quality, track.misses = joints, box, frame.time_s, now, 0
         self._part()
 
-    def _look_at(self, tracks: list[_Track], image_bgr: UInt8[ndarray, "h w 3"]) -> list[Joints | None]:
-        """One look at each track's box, all in one call; now and then a second one at a wider box."""
-        if not tracks:
+    def _probes(self, boxes: list[Box], image_bgr: UInt8[ndarray, "h w 3"]) -> list[Box]:
+        """Now and then a second, wider look at each track, all in one call with the first."""
+        if not boxes:
             return []
-        boxes = [t.box for t in tracks]
         self._since_probe += 1
         if self._since_probe < PROBE_EVERY:
-            return self._sight.look(image_bgr, boxes)
+            return []
         self._since_probe = 0
         height, width = image_bgr.shape[:2]
-        seen = self._sight.look(image_bgr, boxes + [wider(box, width, height) for box in boxes])
-        pairs = zip(seen[: len(boxes)], seen[len(boxes) :], strict=True)
-        return [far if close is None else fuller(close, far) for close, far in pairs]
+        return [wider(box, width, height) for box in boxes]
 
     def _part(self) -> None:
         """Two tracks on one person: the less sure one is let go, remembered for a while as lost."""
