@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -70,6 +72,9 @@ def live(
     rotate: Annotated[int | None, typer.Option(metavar="0|90|180|270", help="Turn pictures clockwise.")] = None,
     no_smooth: Annotated[bool, typer.Option("--no-smooth", help="Every frame as the network says it.")] = False,
     no_track: Annotated[bool, typer.Option("--no-track", help="Search every frame anew: unrelated photos.")] = False,
+    throughput: Annotated[
+        bool, typer.Option("--throughput", help="Two frames under way: more per second, each a frame later.")
+    ] = False,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
     """Follow people in a camera's or a video's pictures, in 3D (the default command)."""
@@ -81,22 +86,32 @@ def live(
         raise typer.BadParameter(f"--rotate takes 0, 90, 180 or 270, not {rotate}")
     if video is None and camera is None:
         camera = 0
-    settings = Settings(people, not no_smooth, not no_track, fov, height, mirror, max_frames)
-    saves = save or []
-    session = open_session(
-        settings,
-        camera=camera,
-        video=video,
-        rotate_deg=rotate,
-        saves=saves,
-        window=view == "window",
-        engine=engine,
-        weights=weights,
-        device=device,
-        precision=precision,
+    settings = Settings(
+        people=people,
+        smooth=not no_smooth,
+        track=not no_track,
+        fov_deg=fov,
+        height_m=height,
+        mirror=mirror,
+        max_frames=max_frames,
+        throughput=throughput,
     )
-    _watch(session)
-    for path in saves:
+    saves = save or []
+    done = _watch(
+        lambda: open_session(
+            settings,
+            camera=camera,
+            video=video,
+            rotate_deg=rotate,
+            saves=saves,
+            window=view == "window",
+            engine=engine,
+            weights=weights,
+            device=device,
+            precision=precision,
+        )
+    )
+    for path in saves if done else []:
         print(f"wrote {path}")
 
 
@@ -113,7 +128,11 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     saves = [out / "demo.mp4", out / "demo.jsonl"]
     window = view == "window"
-    _watch(open_session(Settings(), video=str(DEMO_CLIP), saves=saves, window=window, engine=engine, weights=weights))
+    clip = str(DEMO_CLIP)
+    if not _watch(
+        lambda: open_session(Settings(), video=clip, saves=saves, window=window, engine=engine, weights=weights)
+    ):
+        return
     print(f"wrote {saves[0]} (look at it) and {saves[1]} (joints in metres, one line per frame)")
     print("next: python run.py --camera 0, or python run.py --video FILE")
 
@@ -196,6 +215,28 @@ def evaluate(
 
 
 @app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of several.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where report and plot go.")] = Path("out/bench"),
+    weights: Weights = "auto",
+    engine: Engine = "auto",
+    json_file: Json = None,
+) -> None:
+    """How fast it is here: engines, the whole chain, the age of a frame when its pose is there."""
+    from engine.backends import NAMES
+    from realtime.bench.run import FULL, QUICK
+    from realtime.bench.run import bench as run_bench
+
+    with _progress("bench") as step:
+        engines = NAMES if engine == "auto" else (engine,)
+        report = run_bench(weights, engines=engines, effort=QUICK if quick else FULL, step=step)
+    print(report.as_markdown())
+    for path in report.write(out):
+        print(f"wrote {path}")
+    _write_json(json_file, report.as_json())
+
+
+@app.command()
 def doctor(json_file: Json = None) -> None:
     """What is installed, which processors and cameras there are, what to do next."""
     from realtime.doctor import advice, examine
@@ -210,21 +251,29 @@ def doctor(json_file: Json = None) -> None:
         raise typer.Exit(1)
 
 
-def _watch(session: Session) -> None:
-    """Runs to the end; Ctrl-C is a normal end of a live run."""
-    from realtime.session import describe
-
-    print("\n".join(session.introduction()))
+def _watch(open_it: Callable[[], Session]) -> bool:
+    """Opens a session and runs it to the end; Ctrl-C is a normal end at any moment. False where nothing was opened."""
+    session: Session | None = None
     try:
-        with session, _progress("frames", session.frame_count) as step:
-            for result in session.results():
-                step(session.tally.frames, session.frame_count, describe(result))
+        session = open_it()
+        print("\n".join(session.introduction()))
+        _run(session)
     except KeyboardInterrupt:
         print("stopped")
     finally:
-        print("\n".join(session.tally.lines()))
-        if session.window_failure:
-            print(f"{session.window_failure}; the run went on without it", file=sys.stderr)
+        if session is not None:
+            print("\n".join(session.summary()))
+            if session.window_failure:
+                print(f"{session.window_failure}; the run went on without it", file=sys.stderr)
+    return session is not None
+
+
+def _run(session: Session) -> None:
+    from realtime.session import describe
+
+    with session, _progress("frames", session.frame_count) as step:
+        for result in session.results():
+            step(session.tally.frames, session.frame_count, describe(result))
 
 
 def _progress(what: str, total: int | None = None):
@@ -246,6 +295,7 @@ def main(arguments: list[str]) -> int:
     debug, verbose = "--debug" in arguments, "--verbose" in arguments
     arguments = [a for a in arguments if a not in ("--debug", "--verbose")]
     logging.basicConfig(level=logging.INFO if verbose or debug else logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service that is stopped closes its files as well
     try:
         status = typer.main.get_command(app)(arguments, prog_name="python run.py", standalone_mode=False)
     except typer.TyperException as error:

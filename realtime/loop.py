@@ -62,7 +62,7 @@ class Loop:
         self._waited = capture.frames()
         self._ended = False
         self._error: Exception | None = None
-        self._pipeline: Pipeline | None = None
+        self.pipeline: Pipeline | None = None  # of the newest frame
         self._size_px = (0, 0)
 
     def __iter__(self) -> Iterator[tuple[Frame, Result]]:
@@ -108,6 +108,6 @@ class Loop:
         if frame is None:
             return
         size_px = (frame.image_bgr.shape[1], frame.image_bgr.shape[0])
-        if self._pipeline is None or size_px != self._size_px:
-            self._size_px, self._pipeline = size_px, self._pipeline_for(size_px)
-        self._begun.append(_Begun(self._pipeline, self._pipeline.begin(frame, ahead=len(self._begun))))
+        if self.pipeline is None or size_px != self._size_px:
+            self._size_px, self.pipeline = size_px, self._pipeline_for(size_px)
+        self._begun.append(_Begun(self.pipeline, self.pipeline.begin(frame, ahead=len(self._begun))))

@@ -57,6 +57,10 @@ class Pipeline:
         """How many boxes the engine answered with numbers that are not finite; they counted as nobody."""
         return self._tracker.broken_outputs
 
+    def next_person(self) -> None:
+        """Looks for somebody else than those who are followed."""
+        self._tracker.next_person()
+
     def __call__(self, frame: Frame) -> Result:
         """The people in one frame. ValueError where the frame is not of the camera's size.
 

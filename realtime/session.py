@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-import cv2
 import numpy as np
 
 from calib.camera import Camera
@@ -17,15 +17,18 @@ from engine.backends import Engine, Precision, open_engine
 from realtime.capture import Capture
 from realtime.frame import Frame
 from realtime.lift import HEIGHT_M
-from realtime.overlay import draw_people
+from realtime.loop import LATENCY, THROUGHPUT, Loop
 from realtime.pipeline import Pipeline
-from realtime.result import Header, Result
+from realtime.recording import Recording
+from realtime.result import Header, Result, Status
 from realtime.sinks import check_writable, open_sink
 from realtime.sources import Source, open_source
-from realtime.viewer import NO_SCREEN, Viewer, open_viewer
+from realtime.tally import Tally
+from realtime.viewer import NO_SCREEN, Command, Viewer, open_viewer
 
 # of the longer picture side: between a laptop's webcam and a phone
 FOV_DEG = 60.0
+PAUSE_S = 0.02  # between looks at the keys while a file stands still
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +42,7 @@ class Settings:
     height_m: float = HEIGHT_M
     mirror: bool = False  # of what is shown, never of what is measured
     max_frames: int | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run amounted to."""
-
-    frames: int = 0
-    with_people: int = 0
-    dropped: int = 0
-    seconds: float = 0.0
-    stage_ms: dict[str, list[float]] = field(default_factory=dict)
-
-    def lines(self) -> list[str]:
-        """For a terminal."""
-        if not self.frames:
-            return ["no frame was looked at"]
-        share, rate = 100 * self.with_people / self.frames, self.frames / max(self.seconds, 1e-9)
-        stages = ", ".join(f"{stage} {median(times):.1f}" for stage, times in self.stage_ms.items())
-        return [
-            f"{self.frames} frames, somebody in {share:.0f} %, {rate:.1f} frames/s, {self.dropped} dropped",
-            f"median ms per frame: {stages}",
-        ]
+    throughput: bool = False  # two frames under way: more of them per second, each a frame later
 
 
 class Session:
@@ -81,6 +63,7 @@ class Session:
         self._source, self._engine, self._settings, self._viewer = source, engine, settings, viewer
         self.tally = Tally()
         self.headless_for_want_of_a_screen = False
+        self._paused, self._mirror = False, settings.mirror
         self._stack = ExitStack()
         self._stack.callback(engine.close)
         self._stack.callback(source.close)
@@ -88,28 +71,29 @@ class Session:
             self._stack.callback(viewer.close)
         try:
             header = header_of(source, engine, settings)
-            self._sinks = [open_sink(path, header) for path in saves]
+            self._sinks = [open_sink(path, header, live=source.live) for path in saves]
         except BaseException:
             self._stack.close()
             raise
-        for sink in self._sinks:
-            self._stack.callback(sink.close)
+        self.recording = Recording(header, live=source.live)
+        for closing in (self.recording, *self._sinks):
+            self._stack.callback(closing.close)
 
     def results(self) -> Iterator[Result]:
         """Each frame's result, after sinks and window have it. Ends with the source, or when the window is closed."""
-        pipeline: Pipeline | None = None
-        size_px = (0, 0)
+        under_way = THROUGHPUT if self._settings.throughput else LATENCY
         with Capture(self._source) as capture:
+            loop = Loop(capture, self._pipeline, under_way=under_way, live=self._source.live)
             begin_s = time.monotonic()
-            for frame in capture.frames():
-                seen_px = (frame.image_bgr.shape[1], frame.image_bgr.shape[0])
-                if pipeline is None or seen_px != size_px:  # photos of a folder differ, streams may change
-                    size_px, pipeline = seen_px, self._pipeline(seen_px)
-                result = pipeline(frame)
+            for frame, result in loop:
+                elapsed_s = time.monotonic() - begin_s
+                self.tally.count(result, captured=capture.captured, dropped=capture.dropped, seconds=elapsed_s)
                 self._deliver(frame, result)
-                self._count(result, capture.dropped, time.monotonic() - begin_s)
                 yield result
-                if self.tally.frames == self._settings.max_frames or self._closed_by_hand():
+                if self.tally.frames == self._settings.max_frames:
+                    return
+                self._obey(loop, frame, result)
+                if self._closed_by_hand():
                     return
 
     def introduction(self) -> list[str]:
@@ -118,8 +102,16 @@ class Session:
         lines = [NO_SCREEN] if self.headless_for_want_of_a_screen else []
         said = f"{source.name}: {source.size_px[0]}x{source.size_px[1]}"
         lines.append(f"{said}, {engine.description}, weights {engine.weights_name} {engine.weights_sha256[:12]}")
+        if self._source.live:
+            lines.append(self._source.description)
         lines.append(f"assumed: body height {settings.height_m:g} m, field of view {settings.fov_deg:g} degrees")
         return lines
+
+    def summary(self) -> list[str]:
+        """What the run came to, for a terminal."""
+        notes = [note for sink in self._sinks for note in sink.notes]
+        kept = [f"recorded {path}" for path in self.recording.written]
+        return [*self.tally.lines(), *notes, *kept]
 
     @property
     def frame_count(self) -> int | None:
@@ -133,8 +125,9 @@ class Session:
         return self._viewer.failure if self._viewer is not None else None
 
     def close(self) -> None:
-        """Completes the files and closes the window."""
-        self._stack.close()
+        """Completes the files and closes the window: some seconds at most, in which Ctrl-C is not heard."""
+        with _undisturbed():
+            self._stack.close()
 
     def __enter__(self) -> Session:
         return self
@@ -156,23 +149,67 @@ class Session:
         )
 
     def _deliver(self, frame: Frame, result: Result) -> None:
-        for sink in self._sinks:
+        for sink in (*self._sinks, self.recording):
             sink.write(frame, result)
-        if self._viewer is not None and not self._viewer.closed:
-            picture = draw_people(frame.image_bgr.copy(), result.people)
-            self._viewer.show(result, cv2.flip(picture, 1) if self._settings.mirror else picture)
+        self._show(frame, result)
 
-    def _count(self, result: Result, dropped: int, seconds: float) -> None:
-        tally = self.tally
-        tally.frames += 1
-        tally.with_people += bool(result.people)
-        tally.dropped, tally.seconds = dropped, seconds
-        for stage, ms in result.stage_ms.items():
-            tally.stage_ms.setdefault(stage, []).append(ms)
+    def _show(self, frame: Frame, result: Result) -> None:
+        if self._viewer is not None and not self._viewer.closed:
+            self._viewer.show(result, frame.image_bgr, self._status(result))
+
+    def _status(self, result: Result) -> Status:
+        s = self._settings
+        return Status(
+            fps=self.tally.fps,
+            latency_ms=result.latency_ms,
+            dropped_share=self.tally.dropped_share,
+            engine=self._engine.description,
+            assumptions=f"height {s.height_m:g} m, {s.fov_deg:g} degrees wide",
+            live=self._source.live,
+            paused=self._paused,
+            recording=self.recording.on,
+            mirror=self._mirror,
+        )
+
+    def _obey(self, loop: Loop, frame: Frame, result: Result) -> None:
+        """Does what was asked in the window; returns when the next frame may come."""
+        while self._viewer is not None and not self._viewer.closed:
+            commands = self._viewer.commands()
+            for command in commands:
+                self._do(command, loop)
+            if commands:
+                self._show(frame, result)
+            if not self._paused or "step" in commands:
+                return
+            time.sleep(PAUSE_S)
+
+    def _do(self, command: Command, loop: Loop) -> None:
+        if command == "pause":
+            self._paused = not self._paused and not self._source.live
+        elif command == "mirror":
+            self._mirror = not self._mirror
+        elif command == "record":
+            self.recording.toggle()
+        elif command == "next_person" and loop.pipeline is not None and self._settings.people == 1:
+            loop.pipeline.next_person()
 
     def _closed_by_hand(self) -> bool:
         """A window that crashed is no reason to stop; one that was closed is."""
         return self._viewer is not None and self._viewer.closed and self._viewer.failure is None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C, of somebody in a hurry, must not tear the files that the first one closes."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def open_session(

@@ -29,6 +29,8 @@ MISSES_ALLOWED = 5
 DOUBT_EVERY = 5
 # back near the lost place within this time it is the same person
 REMEMBER_S = 1.0
+# so long somebody else is looked for before the same person is taken again: two whole searches, spread over frames
+PASS_S = 0.4
 # a lost person is looked for where they were, and in a box wider by this
 WIDER = 1.5
 # the box may change its side by these factors from frame to frame; it grows at once when an arm
@@ -97,6 +99,8 @@ class Tracker:
         self._next_id = 0
         self._since_search = 0
         self._since_probe = 0
+        self._passed: list[Joints] = []  # whom `next_person` left
+        self._passed_until_s: float | None = None
         self.stage_ms: dict[str, float] = {}  # of the last frame: search, track, engine
 
     @property
@@ -107,6 +111,12 @@ class Tracker:
     def __call__(self, frame: Frame) -> list[tuple[int, Joints]]:
         """The people of one frame, ordered by id."""
         return self.finish(self.begin(frame))
+
+    def next_person(self) -> None:
+        """Leaves those who are followed and looks for others, for `PASS_S`; then whoever is there will do."""
+        self._passed = [t.joints for t in self._tracks if t.followed]
+        self._passed_until_s = None
+        self._tracks = []
 
     def begin(self, frame: Frame, *, widen: float = 1.0) -> Following:
         """Hands the boxes of those who are followed to the engine, which computes while the caller goes on.
@@ -132,6 +142,7 @@ class Tracker:
             self._clock(following, "search", begin)
             return list(enumerate(found))
         self._forget(frame.time_s)
+        self._pass_by(frame.time_s)
         self._follow(following)
         self._clock(following, "track", begin)
         begin = time.perf_counter()
@@ -148,6 +159,12 @@ class Tracker:
     def _forget(self, time_s: float) -> None:
         """Drops tracks lost long ago. A clock that jumps back (a stream that restarts) forgets at once."""
         self._tracks = [t for t in self._tracks if t.followed or 0.0 <= time_s - t.seen_s <= REMEMBER_S]
+
+    def _pass_by(self, time_s: float) -> None:
+        if self._passed and self._passed_until_s is None:
+            self._passed_until_s = time_s + PASS_S
+        if self._passed_until_s is not None and not 0.0 <= self._passed_until_s - time_s <= PASS_S:
+            self._passed, self._passed_until_s = [], None
 
     def _follow(self, following: Following) -> None:
         frame, tracks = following.frame, following.tracks
@@ -196,7 +213,7 @@ class Tracker:
             frame.image_bgr,
             wanted=self._people - len(certain),
             hints=hints,
-            taken=[t.joints for t in certain],
+            taken=[t.joints for t in certain] + self._passed,
             budget=budget if self._live else None,
         )
         for joints in found:
