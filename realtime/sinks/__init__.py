@@ -1,41 +1,36 @@
-"""Where results go. A sink is chosen by the file's suffix."""
+"""Where results go. A sink is chosen by the file's suffix and written by a thread of its own."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from engine.errors import UserError
-from realtime.frame import Frame
-from realtime.result import Header, Result
+from realtime.result import Header
+from realtime.sinks.sink import Sink, SinkError
+from realtime.sinks.worker import Worker
 
-SUFFIXES = {".jsonl": "realtime.sinks.jsonl", ".mp4": "realtime.sinks.mp4"}
+__all__ = ["SUFFIXES", "Sink", "SinkError", "check_writable", "open_sink"]
 
-
-class SinkError(UserError):
-    """Something that cannot be written, and what to do."""
-
-
-@runtime_checkable
-class Sink(Protocol):
-    """Takes every frame and its result, in order. `close` completes the file and may be called twice."""
-
-    path: Path
-
-    def write(self, frame: Frame, result: Result) -> None:
-        """SinkError where the disk refuses."""
-        ...
-
-    def close(self) -> None:
-        """Completes the file."""
-        ...
+SUFFIXES = {
+    ".jsonl": "realtime.sinks.jsonl",
+    ".mp4": "realtime.sinks.mp4",
+    ".csv": "realtime.sinks.csv",
+    ".npz": "realtime.sinks.npz",
+}
 
 
-def open_sink(path: Path, header: Header) -> Sink:
-    """A sink that writes `path`, which is replaced. SinkError where it cannot be written or the suffix is unknown."""
+def open_sink(path: Path, header: Header, *, live: bool = False) -> Sink:
+    """A sink that writes `path`, which is replaced. SinkError where it cannot be written or the suffix is unknown.
+
+    `live`: frames come at their own rate and the caller must not wait; see `Worker` for what that means.
+    """
     check_writable(path)
-    return importlib.import_module(SUFFIXES[path.suffix.lower()]).open_sink(path, header)
+    module = importlib.import_module(SUFFIXES[path.suffix.lower()])
+    try:
+        opened = module.open_format(path, header)
+    except OSError as error:
+        raise SinkError(f"--save {path} cannot be written ({error.strerror}); choose another place") from error
+    return Worker(opened, live=live)
 
 
 def check_writable(path: Path) -> None:

@@ -3,66 +3,46 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
 
-from engine.skeleton import JOINT_NAMES
 from realtime.frame import Frame
 from realtime.result import Header, Person, Result
-from realtime.sinks import SinkError
+from realtime.sinks.lines import M_DIGITS, PX_DIGITS, SCORE_DIGITS, TIME_DIGITS, LineFile
+from realtime.sinks.records import header_record
 
 SCHEMA = "poses/1"
-UNITS = {"joints_px": "px", "joints_m": "m", "root_m": "m", "box_px": "px", "time_s": "s"}
-PX_DIGITS, M_DIGITS, SCORE_DIGITS = 2, 4, 3
 
 
 class JsonLines:
     """One line at a time, each handed to the system at once, so that a killed run leaves whole lines."""
 
+    shows_pictures = False
+
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
-        self._file = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed by close()
-        self._line(
-            {
-                "schema": SCHEMA,
-                "skeleton": "mpii16",
-                "joints": list(JOINT_NAMES),
-                "units": UNITS,
-                "axes": "opencv-camera",
-                "source": header.source,
-                "size_px": list(header.size_px),
-                "rate": None if header.rate is None else str(header.rate),
-                "engine": header.engine,
-                "weights": header.weights,
-                "weights_sha256": header.weights_sha256,
-                "assumptions": header.assumptions,
-            }
-        )
+        self._file = LineFile(path)
+        self._line(header_record(header, SCHEMA))
 
     def write(self, frame: Frame, result: Result) -> None:
         """One frame."""
         people = [_person(p) for p in result.people]
-        self._line({"frame": frame.index, "time_s": round(frame.time_s, 6), "people": people})
+        self._line({"frame": frame.index, "time_s": round(frame.time_s, TIME_DIGITS), "people": people})
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
     def _line(self, record: dict[str, object]) -> None:
-        try:
-            self._file.write(json.dumps(record, allow_nan=False) + "\n")
-        except OSError as error:
-            with suppress(OSError):  # closing writes what is left, which fails as well
-                self._file.close()
-            raise SinkError(
-                f"{self.path} cannot be written on ({error.strerror}); what came before is in it"
-            ) from error
+        self._file.append(json.dumps(record, allow_nan=False) + "\n")
 
 
-def open_sink(path: Path, header: Header) -> JsonLines:
+def open_format(path: Path, header: Header) -> JsonLines:
     """A new file with its header written."""
     return JsonLines(path, header)
 

@@ -1,7 +1,14 @@
-"""A video to look at: the picture with the skeletons drawn on it, beside the same skeletons in space."""
+"""A video to look at: the picture with the skeletons drawn on it, beside the same skeletons in space.
+
+While a run lasts, the file is a fragmented MP4 with a fragment per frame: a killed run loses one frame. Closing makes
+it an ordinary MP4, which every player takes (FFmpeg's `hybrid_fragmented`). Times are those of the frames, to the
+microsecond, from the first frame on; `comment` in its metadata is the header, with the first frame's own time.
+"""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +16,7 @@ import av
 import av.error
 import cv2
 import numpy as np
+from av.video.frame import PictureType
 from jaxtyping import UInt8
 from numpy import ndarray
 
@@ -16,26 +24,38 @@ from realtime.frame import Frame
 from realtime.overlay import draw_people
 from realtime.result import Header, Result
 from realtime.scene import Scene
-from realtime.sinks import SinkError
+from realtime.sinks.records import header_record
 
+SCHEMA = "video/1"
 HEIGHT_PX = 540
 PICTURE_WIDTHS_PX = (320, 1280)
-TIME_BASE = Fraction(1, 90_000)
-CODEC_OPTIONS = {"libx264": {"preset": "veryfast", "crf": "22"}, "mpeg4": {"q": "4"}}
+TIME_BASE = Fraction(1, 1_000_000)
+KEY_FRAME_S = 1.0  # between pictures that a player can jump to
+KEY_FRAME_FRAMES = "600"  # the encoder sets none of its own before ours
+# no frame waits in the encoder for later ones: what was written is in the file
+CODEC_OPTIONS = {
+    "libx264": {"preset": "veryfast", "crf": "22", "tune": "zerolatency", "forced-idr": "1", "g": KEY_FRAME_FRAMES},
+    "mpeg4": {"q": "4", "g": KEY_FRAME_FRAMES},
+}
+CONTAINER_OPTIONS = {
+    "movflags": "hybrid_fragmented+frag_every_frame+empty_moov+default_base_moof",
+    "flush_packets": "1",
+}
 
 
 class SideBySide:
-    """H.264 where this PyAV has an encoder for it, else MPEG-4. Each frame keeps its own time."""
+    """H.264 where this PyAV has an encoder for it, else MPEG-4."""
+
+    shows_pictures = True
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
+        self._header = header_record(header, SCHEMA)
         width = round(HEIGHT_PX * header.size_px[0] / header.size_px[1])
         self._picture_px = (_even(int(np.clip(width, *PICTURE_WIDTHS_PX))), HEIGHT_PX)
         self._scene = Scene((HEIGHT_PX, HEIGHT_PX))
-        try:
-            self._container = av.open(str(path), "w")
-        except (OSError, av.error.FFmpegError) as error:
-            raise SinkError(f"{path} cannot be written ({error.strerror}); choose another place") from error
+        self._file = FragmentFile(path)
+        self._container = av.open(self._file, "w", format="mp4", options=CONTAINER_OPTIONS)
         codec = next(name for name in CODEC_OPTIONS if name in av.codecs_available)
         stream = self._container.add_stream(codec, rate=header.rate or 30, options=CODEC_OPTIONS[codec])
         assert isinstance(stream, av.VideoStream)
@@ -44,7 +64,7 @@ class SideBySide:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = TIME_BASE
         self._start_s: float | None = None
-        self._last_pts = -1
+        self._last_pts, self._key_pts = -1, 0
         self._open = True
 
     def write(self, frame: Frame, result: Result) -> None:
@@ -53,29 +73,89 @@ class SideBySide:
         picture = av.VideoFrame.from_ndarray(np.hstack([left, self._scene.render(result)]), format="bgr24")
         if self._start_s is None:
             self._start_s = frame.time_s
+            about = self._header | {"first_frame": frame.index, "first_time_s": frame.time_s}
+            self._container.metadata["comment"] = json.dumps(about)
         # an encoder refuses times that stand still, which a restarted stream gives
         self._last_pts = max(round((frame.time_s - self._start_s) / TIME_BASE), self._last_pts + 1)
         picture.pts, picture.time_base = self._last_pts, TIME_BASE
+        if self._last_pts >= self._key_pts:
+            picture.pict_type = PictureType.I
+            self._key_pts = self._last_pts + round(KEY_FRAME_S / TIME_BASE)
         self._mux(picture)
 
+    def flush(self) -> None:
+        """Nothing is held back, but the frame whose duration is known once the next one has come."""
+
     def close(self) -> None:
-        """Writes what the encoder still holds, and the file's table."""
+        """Writes the last frame and the table of an ordinary MP4. After an error, cuts off what is not whole."""
         if not self._open:
             return
         self._open = False
-        if self._start_s is not None:
-            self._mux(None)
-        self._container.close()
+        try:
+            if self._start_s is None:
+                self._container.start_encoding()
+            elif self._file.error is None:
+                self._mux(None)
+        finally:
+            with suppress(av.error.FFmpegError):  # the file keeps the error that came first
+                self._container.close()
+            self._file.close()
+        if self._file.error is not None:
+            raise self._file.error
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
+        for packet in self._stream.encode(picture):
+            self._container.mux(packet)
+            if self._file.error is not None:
+                raise self._file.error
+            self._file.mark()
+
+
+class FragmentFile:
+    """A file for PyAV to write to. From the first error on it stays as it was at the last `mark`.
+
+    FFmpeg goes on after an error, and would turn a file that it cannot complete into one that nobody can read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.error: OSError | None = None
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
+        self._whole = 0  # bytes up to the last whole fragment
+        self._at = 0
+
+    def write(self, data: bytes) -> int:
+        """Takes everything; `error` says whether it is in the file."""
+        rest = memoryview(data)
         try:
-            for packet in self._stream.encode(picture):
-                self._container.mux(packet)
-        except (OSError, av.error.FFmpegError) as error:
-            raise SinkError(f"{self.path} cannot be written on ({error.strerror}); is the disk full?") from error
+            while rest and self.error is None:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.error = error
+            with suppress(OSError):  # a device cannot be cut
+                self._file.truncate(self._whole)
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Where the next bytes go."""
+        if self.error is None:
+            self._at = self._file.seek(offset, whence)
+        return self._at
+
+    def tell(self) -> int:
+        """Where the next bytes go."""
+        return self._at
+
+    def mark(self) -> None:
+        """What is written so far is whole."""
+        self._whole = self._at
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
 
 
-def open_sink(path: Path, header: Header) -> SideBySide:
+def open_format(path: Path, header: Header) -> SideBySide:
     """A new video."""
     return SideBySide(path, header)
 

@@ -1,0 +1,121 @@
+"""Poses that a run has saved, read back: .npz and .jsonl, also of a run that was killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int32, Int64
+from numpy import ndarray
+
+from engine.errors import UserError
+from realtime.sinks import jsonl, npz
+from realtime.sinks.growing_zip import first_name, whole_pieces
+from realtime.sinks.records import RECORD, arrays_of
+
+
+class PosesError(UserError):
+    """A file of poses that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poses:
+    """All people of all frames, in order: n of them. A person whose distance is not known has a root of NaN."""
+
+    header: dict[str, Any]
+    frame: Int64[ndarray, "n"]
+    time_s: Float64[ndarray, "n"]
+    id: Int32[ndarray, "n"]
+    presence: Float32[ndarray, "n"]
+    joints_px: Float32[ndarray, "n 16 2"]
+    joints_m: Float32[ndarray, "n 16 3"]  # from the root, camera axes
+    root_m: Float32[ndarray, "n 3"]
+    score: Float32[ndarray, "n 16"]
+    box_px: Float32[ndarray, "n 3"]  # centre x, centre y, side
+    frames_seen: Int64[ndarray, "frames"]  # all that were looked at, also where nobody is seen
+    frames_seen_time_s: Float64[ndarray, "frames"]
+
+
+def read_poses(path: Path) -> Poses:
+    """PosesError where the file is none of ours, or newer than this program."""
+    readers: dict[str, Callable[[Path], Poses]] = {".npz": _read_npz, ".jsonl": _read_jsonl}
+    if path.suffix.lower() not in readers:
+        raise PosesError(f"{path}: poses are read from {' and '.join(readers)}")
+    try:
+        return readers[path.suffix.lower()](path)
+    except OSError as error:
+        raise PosesError(f"{path} cannot be read ({error.strerror})") from error
+    except (BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise PosesError(f"{path} is not a file of poses, or it is damaged ({error})") from error
+
+
+def _read_npz(path: Path) -> Poses:
+    if first_name(path) == f"{npz.UNFINISHED}.npy":
+        return _unfinished(path)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    header = _checked(path, json.loads(str(arrays.pop("header"))), npz.SCHEMA)
+    del arrays["schema"], arrays["joints"]
+    return Poses(header, **arrays)
+
+
+def _unfinished(path: Path) -> Poses:
+    header = None
+    for name, data in whole_pieces(path):
+        if name == "header.npy":
+            header = json.loads(str(npz.read_npy(data)))
+            break
+    if header is None:
+        raise ValueError("it ends before its header")
+    header = _checked(path, header, npz.SCHEMA)
+    return Poses(header, **arrays_of(npz.read_pieces(path)))
+
+
+def _read_jsonl(path: Path) -> Poses:
+    rows = [np.zeros(0, RECORD)]
+    header = None
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                break  # torn by the end of a run
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number}: {error.msg}") from error
+            if header is None:
+                header = _checked(path, record, jsonl.SCHEMA)
+            else:
+                rows.append(_rows(record))
+    if header is None:
+        raise ValueError("it has no header")
+    return Poses(header, **arrays_of(np.concatenate(rows)))
+
+
+def _rows(record: dict[str, Any]) -> ndarray:
+    """One line's rows, of dtype RECORD."""
+    rows = np.zeros(max(len(record["people"]), 1), RECORD)
+    rows["frame"], rows["time_s"] = record["frame"], record["time_s"]
+    rows["first"][0] = True
+    for row, person in zip(rows, record["people"], strict=False):
+        row["somebody"] = True
+        for name in ("id", "presence", "joints_px", "joints_m", "score", "box_px"):
+            row[name] = person[name]
+        row["root_m"] = np.nan if person["root_m"] is None else person["root_m"]
+    return rows
+
+
+def _checked(path: Path, header: dict[str, Any], schema: str) -> dict[str, Any]:
+    """The header of a file that this program knows how to read."""
+    found = str(header["schema"])
+    kind, _, version = found.partition("/")
+    known_kind, _, known = schema.partition("/")
+    if kind == known_kind and version.isdigit() and int(version) > int(known):
+        raise PosesError(f"{path} has schema {found}, this program reads {schema}; update it")
+    if found != schema:
+        raise ValueError(f"schema {found}, not {schema}")
+    return header
