@@ -42,9 +42,11 @@ app = typer.Typer(
 )
 
 Weights = Annotated[str, typer.Option(metavar="auto|lite|full|FILE", help="The network's weights.")]
-Engine = Annotated[Literal["auto", "eager", "openvino"], typer.Option(help="What runs the network.")]
+Engine = Annotated[Literal["auto", "cuda", "openvino", "onnx", "eager"], typer.Option(help="What runs the network.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the engine runs.")]
-Precision = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Number format of the network.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16", "int8"], typer.Option(help="Number format of the network.")
+]
 View = Annotated[Literal["window", "none"], typer.Option(help="A window, or none.")]
 Save = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Write results: .jsonl or .mp4; may be given several times.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Literal, Protocol, runtime_checkable
@@ -20,9 +21,25 @@ from engine.errors import UserError
 from engine.joints import EngineOutput, ScoreMap
 from engine.weights import Weights, load_weights
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-NAMES = ("openvino", "eager")
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+NAMES = ("cuda", "openvino", "onnx", "eager")
+# what each can compute in
+PRECISIONS = {
+    "cuda": ("auto", "fp16", "bf16", "fp32"),
+    "openvino": ("auto", "fp32", "bf16", "fp16", "int8"),
+    "onnx": ("auto", "fp32"),
+    "eager": ("auto", "fp32", "bf16", "fp16"),
+}
+# packages that an engine needs, and how to get them
+NEEDS = {
+    "openvino": (("openvino",), "pip install openvino"),
+    "onnx": (("onnxruntime", "onnx", "onnxscript"), 'pip install -e ".[onnx]"'),
+}
 _log = logging.getLogger(__name__)
+
+# Importing OpenVINO or nncf reports to Intel through this package, unless it cannot be imported. Nothing may leave the
+# user's machine, so it cannot.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
 
 class EngineError(UserError):
@@ -42,7 +59,7 @@ class Ticket(Protocol):
 class Engine(Protocol):
     """Runs the network on boxes of a frame. A context manager; `close` may be called twice."""
 
-    name: str  # "openvino", "eager": goes into every result
+    name: str  # one of NAMES: goes into every result
     description: str  # with device and precision, for people
     input_px: int
     score_map: ScoreMap
@@ -71,7 +88,7 @@ class Engine(Protocol):
 def open_engine(
     engine: str = "auto", weights: str | Weights = "auto", *, device: str = "auto", precision: Precision = "auto"
 ) -> Engine:
-    """The engine asked for, or the best that runs here: eager on a CUDA card, openvino, eager.
+    """The engine asked for, or the best that runs here: cuda, openvino, onnx, eager.
 
     An engine asked for by name is never replaced by another. EngineError where it cannot run, WeightsError where the
     weights do not load.
@@ -79,32 +96,60 @@ def open_engine(
     loaded = load_weights(weights) if isinstance(weights, str) else weights
     if engine != "auto":
         return _open(engine, loaded, device, precision)
-    if device == "cuda" or (device == "auto" and _cuda()):
-        return _open("eager", loaded, "cuda", precision)
-    if find_spec("openvino") is None:
-        _log.warning("openvino is not installed, so the slower eager engine runs; `pip install openvino`")
-        return _open("eager", loaded, "cpu", precision)
-    return _open("openvino", loaded, "cpu", precision)
+    for name in _candidates(device, precision):
+        try:
+            return _open(name, loaded, device, precision)
+        except EngineError as error:
+            if device.startswith("cuda") or precision == "int8":
+                raise  # nothing else runs what was asked for
+            _log.warning("%s; the next best engine runs", error)
+    return _open("eager", loaded, device, precision)
+
+
+def _candidates(device: str, precision: Precision) -> list[str]:
+    """What `auto` tries before eager, best first; says so where a fast one is not installed."""
+    if precision == "int8":
+        return ["openvino"]
+    if device.startswith("cuda") or (device == "auto" and _cuda()):
+        return ["cuda"]
+    if device not in ("auto", "cpu"):
+        return []
+    installed = [name for name in ("openvino", "onnx") if not _missing(name) and precision in PRECISIONS[name]]
+    if "openvino" not in installed:
+        slower = installed[0] if installed else "eager"
+        _log.warning("openvino is not installed, so the slower %s engine runs; `pip install openvino`", slower)
+    return installed
 
 
 def _open(name: str, weights: Weights, device: str, precision: Precision) -> Engine:
     if name not in NAMES:
         raise EngineError(f"no engine '{name}'; known: auto, {', '.join(NAMES)}")
+    if precision not in PRECISIONS[name]:
+        raise EngineError(f"{name} does not compute in {precision}; --precision is {', '.join(PRECISIONS[name])}")
+    if missing := _missing(name):
+        raise EngineError(f"{name} needs {', '.join(missing)}; `{NEEDS[name][1]}`, or use another --engine")
+    module = importlib.import_module(f"engine.backends.{name}")
     if name == "openvino":
         if device not in ("auto", "cpu"):
             raise EngineError(
-                f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine eager"
+                f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine cuda"
             )
-        if find_spec("openvino") is None:
-            raise EngineError("openvino is not installed; `pip install openvino`, or use --engine eager")
-        return importlib.import_module("engine.backends.openvino").OpenVinoEngine(weights, precision=precision)
+        return module.OpenVinoEngine(weights, precision=precision)
+    if device.split(":")[0] not in ("auto", "cpu", "cuda"):
+        raise EngineError(f"no device '{device}'; use auto, cpu or cuda")
+    if name == "onnx":
+        return module.OnnxEngine(weights, device=device, precision=precision)
     if device == "auto":
-        device = "cuda" if _cuda() else "cpu"
+        device = "cuda" if name == "cuda" or _cuda() else "cpu"
     if device.startswith("cuda") and not _cuda():
         raise EngineError(f"no CUDA device is usable for '{device}'; `python run.py doctor` says what is there")
-    if device.split(":")[0] not in ("cpu", "cuda"):
-        raise EngineError(f"no device '{device}'; use auto, cpu or cuda")
-    return importlib.import_module("engine.backends.eager").EagerEngine(weights, device=device, precision=precision)
+    if name == "cuda":
+        return module.CudaEngine(weights, device=device, precision=precision)
+    return module.EagerEngine(weights, device=device, precision=precision)
+
+
+def _missing(name: str) -> list[str]:
+    return [package for package in NEEDS.get(name, ((), ""))[0] if find_spec(package) is None]
 
 
 def _cuda() -> bool:

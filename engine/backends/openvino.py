@@ -1,12 +1,13 @@
 """The engine for CPUs: OpenVINO, several times faster than eager PyTorch.
 
 The module is converted as it is (no file between); crops are cut by OpenCV and go in as uint8. One compiled model for
-a single box, one for a batch (the search for people), so that no shape is dynamic.
+a single box, one for a batch (the search for people), so that no shape is dynamic. Requests are used again, so that
+nothing is allocated once as many tickets are in flight as ever will be.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import numpy as np
@@ -14,42 +15,60 @@ import openvino as ov
 import torch
 from jaxtyping import Float32, Float64, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
 
+from engine.backends.cpu_graph import CpuGraph
 from engine.crop import Box, crop_camera, cut
-from engine.decode import Decoded
 from engine.joints import EngineOutput
 from engine.weights import Weights
 
 BATCH = 8
+# a batch costs about six times a single crop, so a few people are handed in one by one
+SINGLES_MAX = 4
+HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
-class _FromPictures(nn.Module):
-    """Pictures as OpenCV has them, in front of the network."""
+class _Requests:
+    """The requests of one compiled model; each is busy with one ticket, then free for another."""
 
-    def __init__(self, decoded: Decoded) -> None:
-        super().__init__()
-        self.decoded = decoded
+    def __init__(self, model: ov.CompiledModel) -> None:
+        self._model = model
+        self._free = [model.create_infer_request()]
 
-    def forward(self, crops_bgr: Tensor) -> tuple[Tensor, Tensor]:
-        return self.decoded(crops_bgr.permute(0, 3, 1, 2).float().flip(1))
+    def start(self, crops_bgr: list[UInt8[ndarray, "s s 3"]]) -> ov.InferRequest:
+        """The computation of some crops. Rows of the batch beyond them keep what an earlier one left there."""
+        request = self._free.pop() if self._free else self._model.create_infer_request()
+        rows = request.get_input_tensor().data
+        for row, crop in zip(rows, crops_bgr, strict=False):
+            row[:] = crop
+        request.start_async()
+        return request
+
+    def finish(self, request: ov.InferRequest) -> tuple[Float32[ndarray, "n 16 6"], Float32[ndarray, "n"]]:
+        """Waits, copies the numbers out and takes the request back."""
+        request.wait()
+        numbers = [request.get_output_tensor(i).data.astype(np.float32) for i in (0, 1)]
+        self._free.append(request)
+        return numbers[0], numbers[1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pending:
-    """Requests under way; the rows of the last one beyond `people` are padding."""
+    """Requests under way, with how many of their rows count."""
 
-    requests: list[ov.InferRequest]
-    people: int
+    parts: list[tuple[_Requests, ov.InferRequest, int]]
+    output: EngineOutput | None = field(default=None)
 
     def result(self) -> EngineOutput:
-        joints: list[Float32[ndarray, "n 16 6"]] = [np.zeros((0, 16, 6), np.float32)]
-        presence: list[Float32[ndarray, "n"]] = [np.zeros(0, np.float32)]
-        for request in self.requests:
-            request.wait()
-            joints.append(request.get_output_tensor(0).data.astype(np.float32))
-            presence.append(request.get_output_tensor(1).data.astype(np.float32))
-        return EngineOutput(np.concatenate(joints)[: self.people], np.concatenate(presence)[: self.people])
+        if self.output is None:
+            joints: list[Float32[ndarray, "n 16 6"]] = [np.zeros((0, 16, 6), np.float32)]
+            presence: list[Float32[ndarray, "n"]] = [np.zeros(0, np.float32)]
+            for requests, request, people in self.parts:
+                numbers = requests.finish(request)
+                joints.append(numbers[0][:people])
+                presence.append(numbers[1][:people])
+            self.parts = []
+            self.output = EngineOutput(np.concatenate(joints), np.concatenate(presence))
+        return self.output
 
 
 class OpenVinoEngine:
@@ -59,26 +78,29 @@ class OpenVinoEngine:
 
     def __init__(self, weights: Weights, *, precision: str = "auto") -> None:
         core = ov.Core()
-        capable = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        best = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
         if precision == "auto":
-            precision = "bf16" if "BF16" in capable else "fp32"
+            precision = best
         self.description = f"OpenVINO, {precision} on {core.get_property('CPU', 'FULL_DEVICE_NAME')}"
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
-        hints = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision],
-        }
-        self._single, self._batch = _compiled(core, weights, hints)
+        # what int8 leaves in floating point runs in the best of the rest
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS.get(precision, HINTS[best])}
+        self._single, self._batch = (
+            _Requests(compiled) for compiled in _compiled(core, weights, hints, int8=precision == "int8")
+        )
 
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Pending:
         """Crops are cut here; the network computes in OpenVINO's own threads."""
         crops = [cut(image_bgr, crop_camera(box, K, self.input_px)) for box in boxes]
-        if len(crops) == 1:
-            return _Pending([_started(self._single, crops[0][None])], 1)
-        groups = [crops[i : i + BATCH] for i in range(0, len(crops), BATCH)]
-        return _Pending([_started(self._batch, _padded(group)) for group in groups], len(crops))
+        parts = []
+        while crops:
+            count = 1 if len(crops) <= SINGLES_MAX else min(BATCH, len(crops))
+            requests = self._single if count == 1 else self._batch
+            parts.append((requests, requests.start(crops[:count]), count))
+            crops = crops[count:]
+        return _Pending(parts)
 
     def infer(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> EngineOutput:
         """Submit and result."""
@@ -96,27 +118,18 @@ class OpenVinoEngine:
         self.close()
 
 
-def _compiled(core: ov.Core, weights: Weights, hints: dict[str, str]) -> tuple[ov.CompiledModel, ov.CompiledModel]:
+def _compiled(core: ov.Core, weights: Weights, hints: dict[str, str], *, int8: bool) -> list[ov.CompiledModel]:
     """The network for one crop and for `BATCH`: converted once (most of the start-up), shaped twice."""
     side = weights.architecture.input_px
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
-    model = ov.convert_model(
-        _FromPictures(weights.decoded()).eval(), example_input=example, input=[[-1, side, side, 3]]
-    )
+    model = ov.convert_model(CpuGraph(weights), example_input=example, input=[[-1, side, side, 3]])
+    model.reshape([1, side, side, 3])
+    if int8:
+        from engine.backends.int8 import int8_model
+
+        model = int8_model(core, weights, model)
     compiled = []
     for batch in (1, BATCH):
         model.reshape([batch, side, side, 3])
         compiled.append(core.compile_model(model, "CPU", hints))
-    return compiled[0], compiled[1]
-
-
-def _padded(crops: list[UInt8[ndarray, "s s 3"]]) -> UInt8[ndarray, "8 s s 3"]:
-    return np.stack(crops + [crops[-1]] * (BATCH - len(crops)))
-
-
-def _started(model: ov.CompiledModel, crops_bgr: UInt8[ndarray, "n s s 3"]) -> ov.InferRequest:
-    request = model.create_infer_request()
-    # not shared memory: the picture may be gone before the computation is
-    request.set_input_tensor(ov.Tensor(np.ascontiguousarray(crops_bgr)))
-    request.start_async()
-    return request
+    return compiled
