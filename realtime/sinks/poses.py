@@ -50,7 +50,7 @@ def read_poses(path: Path) -> Poses:
         return readers[path.suffix.lower()](path)
     except OSError as error:
         raise PosesError(f"{path} cannot be read ({error.strerror})") from error
-    except (BadZipFile, KeyError, ValueError, TypeError) as error:
+    except (BadZipFile, EOFError, KeyError, ValueError, TypeError) as error:
         raise PosesError(f"{path} is not a file of poses, or it is damaged ({error})") from error
 
 
@@ -109,8 +109,10 @@ def _rows(record: dict[str, Any]) -> ndarray:
     return rows
 
 
-def _checked(path: Path, header: dict[str, Any], schema: str) -> dict[str, Any]:
+def _checked(path: Path, header: Any, schema: str) -> dict[str, Any]:
     """The header of a file that this program knows how to read."""
+    if not isinstance(header, dict):
+        raise ValueError("it has no header")
     found = str(header["schema"])
     kind, _, version = found.partition("/")
     known_kind, _, known = schema.partition("/")
