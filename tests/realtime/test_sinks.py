@@ -208,3 +208,16 @@ def test_a_full_disk_ends_with_one_line(tmp_path, scene, header):
     path.symlink_to("/dev/full")
     with pytest.raises(SinkError, match="No space left"):
         open_sink(path, header)
+
+
+def test_the_document_names_every_array_and_every_schema(tmp_path, header):
+    from realtime.sinks import csv as table
+    from realtime.sinks import jsonl, npz
+
+    open_sink(tmp_path / "x.npz", header).close()
+    text = (Path(__file__).resolve().parents[2] / "docs" / "conventions.md").read_text()
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
+        names = [f"`{name}`" for name in arrays]
+    schemas = (jsonl.SCHEMA, table.SCHEMA, npz.SCHEMA)
+    columns = [f"`{name}`" for name in (*table.COLUMNS[:7], *table.OF_A_JOINT)]
+    assert [name for name in (*names, *schemas, *columns, *SUFFIXES) if name not in text] == []
