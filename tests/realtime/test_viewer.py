@@ -1,9 +1,7 @@
-"""The window and the memory between it and the program. Tests that need a screen make a virtual one."""
+"""The window's process: it opens, obeys, and cannot hurt the program."""
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
 import os
 import shutil
 import signal
@@ -14,132 +12,35 @@ import time
 import numpy as np
 import pytest
 
-from engine.crop import box_around
-from engine.joints import Joints
-from engine.skeleton import BONES, ROOT
 from realtime import viewer as viewer_module
-from realtime.colours import LEFT_RGB, RIGHT_RGB
-from realtime.result import Person, Result
-from realtime.viewer import NO_SCREEN, open_viewer
-from realtime.viewer_slot import PEOPLE_MAX, PICTURE_SIZE, View, ViewSlot
-from realtime.viewer_window import SkeletonMesh, Window
-from tests.realtime.fake_engine import projected, standing, view
+from realtime.viewer import NO_SCREEN, Viewer, default_size, open_viewer
+from tests.realtime.fake_engine import standing
+from tests.realtime.screen import OPEN_S, result_of, screen, status_of, wait_until
 
-OPEN_S = 30.0  # for Open3D to be imported on a busy machine
-
-
-@pytest.fixture(scope="module")
-def screen():
-    """The name of a virtual display."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
-    try:
-        importlib.import_module("open3d")
-    except ImportError as error:
-        pytest.skip(f"Open3D cannot be imported: {error}")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        number = answer.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
+__all__ = ["screen"]
+PICTURE = np.full((720, 1280, 3), 80, np.uint8)
+needs_keys = pytest.mark.skipif(shutil.which("xdotool") is None, reason="xdotool is not installed")
 
 
-def result_of(*people):
-    _, K = view()
-    persons = []
-    for id, joints_m in enumerate(people):
-        px = projected(joints_m, K)
-        joints = Joints(px, np.zeros(16), np.zeros((16, 3)), np.ones(16), 1.0, box_around(px))
-        persons.append(Person(id, joints, joints_m - joints_m[ROOT], joints_m[ROOT]))
-    return Result(0, 0.0, persons, {}, "fake")
+@pytest.fixture
+def viewer(screen, monkeypatch):
+    """A window that has drawn its first results."""
+    monkeypatch.setenv("DISPLAY", screen)
+    viewer = open_viewer(title="window under test", size_px=(480, 320))
+    assert viewer is not None
+    with viewer:
+        assert wait_until(lambda: show(viewer) or viewer.drawn >= 2), viewer.failure
+        yield viewer
 
 
-def wait_until(condition, seconds=OPEN_S):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
+def show(viewer: Viewer) -> None:
+    viewer.show(result_of(standing((0, 0, 3))), PICTURE, status_of())
 
 
-# --- the memory
-
-
-def test_the_newest_result_wins_and_is_read_once():
-    writer = ViewSlot()
-    reader = ViewSlot(writer.memory)
-    assert reader.read() is None
-    for depth in (1.0, 2.0, 3.0):
-        writer.write(np.full((2, 16, 3), depth, np.float32), None)
-    seen = reader.read()
-    assert seen is not None
-    np.testing.assert_array_equal(seen.joints_m, np.full((2, 16, 3), 3.0))
-    assert seen.picture_bgr is None
-    assert reader.read() is None
-
-
-def test_a_large_picture_is_shrunk_and_too_many_people_are_left_out():
-    writer = ViewSlot()
-    picture = np.zeros((1080, 1920, 3), np.uint8)
-    picture[:, 960:] = (10, 20, 30)
-    writer.write(np.zeros((PEOPLE_MAX + 3, 16, 3), np.float32), picture)
-    seen = ViewSlot(writer.memory).read()
-    assert seen is not None
-    assert seen.picture_bgr is not None
-    assert len(seen.joints_m) == PEOPLE_MAX
-    assert seen.picture_bgr.shape == (360, PICTURE_SIZE[0], 3)
-    np.testing.assert_array_equal(seen.picture_bgr[180, 600], (10, 20, 30))
-
-
-def test_a_reader_never_gets_half_a_result():
-    writer = ViewSlot()
-    writer.write(np.ones((1, 16, 3), np.float32), None)
-    reader = ViewSlot(writer.memory)
-    writer._at["sequence"] += 1  # in the middle of the next one
-    assert reader.read() is None
-    writer._at["sequence"] += 1
-    assert reader.read() is not None
-
-
-def test_a_failure_is_one_line_that_fits():
-    slot = ViewSlot()
-    assert slot.failure is None
-    slot.failure = "no\nscreen " * 200
-    failure = slot.failure or ""
-    assert failure.startswith("no screen no screen")
-    assert len(failure) == 400
-
-
-# --- the geometry
-
-
-def test_the_mesh_is_one_piece_whose_vertices_alone_change():
-    mesh = SkeletonMesh()
-    person = standing((0.5, 0.2, 4))
-    vertices, normals = mesh.placed(person[None], hidden_at_m=np.array([1.0, 2.0, 3.0]))
-    assert len(vertices) == len(normals) == len(mesh.colors)
-    assert mesh.triangles.max() == len(vertices) - 1
-    used = vertices[: len(vertices) // PEOPLE_MAX]
-    assert np.linalg.norm(used[:, None] - person[None], axis=2).min(axis=0).max() < 0.07
-    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-9)
-    np.testing.assert_array_equal(vertices[len(used) :], np.tile((1.0, 2.0, 3.0), (len(vertices) - len(used), 1)))
-
-
-def test_each_side_has_its_colour_and_bones_join_their_ends():
-    mesh = SkeletonMesh()
-    person = standing((0, 0, 4))
-    vertices, _ = mesh.placed(person[None], hidden_at_m=np.zeros(3))
-    tubes = vertices[: len(BONES) * 20].reshape(len(BONES), 2, 10, 3).mean(axis=2)
-    np.testing.assert_allclose(tubes[:, 1], person[[child for child, _ in BONES]], atol=1e-9)
-    np.testing.assert_allclose(tubes[:, 0], person[[parent for _, parent in BONES]], atol=1e-9)
-    assert tuple(mesh.colors[0]) == RIGHT_RGB  # the first bone ends in the right ankle
-    assert tuple(mesh.colors[14 * 20]) == LEFT_RGB  # the last one in the left wrist
-
-
-# --- the screen
+def press(*keys: str) -> None:
+    found = subprocess.run(["xdotool", "search", "--name", "window under test"], capture_output=True, check=True)
+    window = found.stdout.split()[-1].decode()
+    subprocess.run(["xdotool", "windowfocus", window, "key", *keys], check=True, capture_output=True)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a screen")
@@ -151,71 +52,98 @@ def test_without_a_screen_there_is_no_viewer(display, monkeypatch):
     assert NO_SCREEN == "no screen: running headless"
 
 
-def _draw_once(path):
-    window = Window("test", (640, 360))
-    picture = np.zeros((180, 320, 3), np.uint8)
-    picture[:] = (0, 200, 0)
-    for _ in range(3):
-        window.draw(View(standing((0, 0, 3.5), arms=1.5)[None].astype(np.float32), picture))
-        window.refresh()
-    np.save(path, window.picture())
-    window.close()
+def test_the_window_is_smaller_where_no_card_draws_it():
+    assert default_size() in (viewer_module.SIZE_PX, viewer_module.SIZE_WITHOUT_CARD_PX)
+    assert viewer_module.SIZE_PX > viewer_module.SIZE_WITHOUT_CARD_PX
 
 
-def test_the_window_shows_both_sides_in_their_colours_and_the_picture(screen, monkeypatch, tmp_path):
-    monkeypatch.setenv("DISPLAY", screen)
-    path = tmp_path / "window.npy"
-    process = multiprocessing.get_context("spawn").Process(target=_draw_once, args=(path,))
-    process.start()
-    process.join(OPEN_S)
-    assert process.exitcode == 0
-    red, green, blue = np.load(path).astype(int).transpose(2, 0, 1)
-    orange, bluish = (red > 180) & (blue < 90) & (green > 70), (blue > 180) & (red < 120)
-    board = (green > 150) & (red < 60) & (blue < 60)
-    assert min(orange.sum(), bluish.sum()) > 300
-    assert board.sum() > 5000
-    # the person faces the camera: their right is on the picture's left; the picture stands left of both
-    column = np.arange(red.shape[1])
-    middle = [np.average(column, weights=mask.sum(axis=0)) for mask in (board, bluish, orange)]
-    assert middle == sorted(middle)
-
-
-def test_a_window_that_stalls_or_is_killed_does_not_hurt_the_program(screen, monkeypatch):
-    monkeypatch.setenv("DISPLAY", screen)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about X and Wayland")
+def test_a_wayland_desktop_without_x_is_told_in_one_line(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":987")
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     viewer = open_viewer(size_px=(320, 240))
     assert viewer is not None
     with viewer:
-        assert not viewer.closed
-        pid = viewer._process.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        begin = time.perf_counter()
-        for _ in range(50):
-            viewer.show(result_of(standing((0, 0, 3))), np.zeros((720, 1280, 3), np.uint8))
-        assert time.perf_counter() - begin < 2.0
-        os.kill(pid, signal.SIGKILL)
         assert wait_until(lambda: viewer.closed)
-        assert viewer.failure is not None
-        assert "-9" in viewer.failure
-        viewer.show(result_of())
+        failure = viewer.failure or ""
+        assert "xwayland or use --view none" in failure
+        assert "\n" not in failure
+
+
+def test_a_stopped_or_killed_window_never_holds_the_program_up(viewer):
+    pid = viewer._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    worst_s = 0.0
+    result, status = result_of(standing((0, 0, 3))), status_of()
+    for _ in range(200):
+        begin = time.thread_time()
+        viewer.show(result, PICTURE, status)
+        worst_s = max(worst_s, time.thread_time() - begin)
+    assert worst_s < 0.05
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: viewer.closed)
+    assert viewer.failure is not None
+    assert "-9" in viewer.failure
+    viewer.show(result, PICTURE, status)
+
+
+def test_a_stopped_window_is_closed_in_time(viewer):
+    os.kill(viewer._process.pid, signal.SIGSTOP)
+    begin = time.monotonic()
+    viewer.close()
+    assert time.monotonic() - begin < viewer_module.CLOSE_WAIT_S + 1.0
+    assert viewer.closed
     viewer.close()
 
 
-def test_the_window_opens_takes_what_comes_and_closes_when_told(screen, monkeypatch):
-    monkeypatch.setenv("DISPLAY", screen)
-    viewer = open_viewer(size_px=(320, 240))
-    assert viewer is not None
-    picture = np.full((480, 640, 3), 80, np.uint8)
-
-    def third_drawn():
-        viewer.show(result_of(standing((0, 0, 3))), picture)
-        return viewer.drawn >= 3
-
-    assert wait_until(third_drawn)
+def test_the_window_closes_when_told(viewer, monkeypatch):
     assert viewer.failure is None
     monkeypatch.setattr(viewer_module, "CLOSE_WAIT_S", OPEN_S)
     viewer.close()
     assert viewer.closed
     assert viewer.failure is None
     assert viewer._process.exitcode == 0
-    viewer.close()
+
+
+@needs_keys
+def test_keys_reach_the_program_in_order_and_q_closes_the_window(viewer):
+    commands = []
+
+    def came(*wanted):
+        show(viewer)
+        commands.extend(viewer.commands())
+        return commands == list(wanted)
+
+    press("space", "n", "m", "r", "Tab", "t", "Right")
+    assert wait_until(lambda: came("pause", "step", "mirror", "record", "next_person", "step"), 10), commands
+    press("q")
+    assert wait_until(lambda: viewer.closed, 10)
+    assert viewer.failure is None
+
+
+def test_the_window_ends_when_the_program_is_killed(screen, tmp_path):
+    code = (
+        "from realtime.viewer import open_viewer\nimport sys, time\n"
+        "if __name__ == '__main__':\n"
+        "    viewer = open_viewer(size_px=(320, 240))\n"
+        "    print(viewer._process.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(code)
+    environment = {**os.environ, "DISPLAY": screen, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    program = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment)
+    assert program.stdout is not None
+    pid = int(program.stdout.readline())
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    assert wait_until(lambda: not _runs(pid))
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

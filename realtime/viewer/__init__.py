@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
-import os
 import sys
+from pathlib import Path
 
-import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from realtime.result import Result
-from realtime.viewer_slot import ViewSlot
-from realtime.viewer_window import run_window
+from realtime.result import Result, Status
+from realtime.viewer.display import has_screen
+from realtime.viewer.slot import Command, ViewSlot
+from realtime.viewer.window import run_window
+
+__all__ = ["NO_SCREEN", "Command", "Viewer", "default_size", "has_screen", "open_viewer"]
 
 NO_SCREEN = "no screen: running headless"
 CLOSE_WAIT_S = 2.0
-# where a person stands whose distance nobody knows
-UNKNOWN_ROOT_M = (0.0, 0.0, 3.0)
+# drawn by a graphics card, and by the CPU, where a larger window takes more than half a core at 30 redraws a second
+SIZE_PX, SIZE_WITHOUT_CARD_PX = (1280, 720), (960, 540)
 
 
 class Viewer:
-    """A window with the skeletons in space and the picture beside them. Made by `open_viewer`."""
+    """A window with the skeletons in space, the picture and the numbers beside them. Made by `open_viewer`."""
 
     def __init__(self, *, title: str, size_px: tuple[int, int]) -> None:
         self._slot = ViewSlot()
@@ -34,12 +35,26 @@ class Viewer:
         self._process.start()
         self._open = True
 
-    def show(self, result: Result, picture_bgr: UInt8[ndarray, "h w 3"] | None = None) -> None:
-        """Hands over the newest result and picture (drawn on as you like). Never waits."""
+    def show(
+        self,
+        result: Result,
+        image_bgr: UInt8[ndarray, "h w 3"] | None = None,
+        status: Status | None = None,
+    ) -> None:
+        """Hands over the newest result, its frame's picture as it was captured, and how the run is doing. Never waits.
+
+        The window draws the skeletons on the picture and mirrors it. While a run is paused, show the last frame again
+        whenever the status changes.
+        """
         if self.closed:
             return
-        poses = [p.offsets_m + (UNKNOWN_ROOT_M if p.root_m is None else p.root_m) for p in result.people]
-        self._slot.write(np.array(poses, np.float32).reshape(-1, 16, 3), picture_bgr)
+        if image_bgr is not None:
+            self._slot.write_picture(result, image_bgr)
+        self._slot.write(result, status)
+
+    def commands(self) -> list[Command]:
+        """What the person pressed since the last call, in order. Quitting is not among them: see `closed`."""
+        return self._slot.commands()
 
     @property
     def closed(self) -> bool:
@@ -76,30 +91,17 @@ class Viewer:
         self.close()
 
 
-def open_viewer(*, title: str = "pose", size_px: tuple[int, int] = (1280, 720)) -> Viewer | None:
+def open_viewer(*, title: str = "pose", size_px: tuple[int, int] | None = None) -> Viewer | None:
     """The window, or None where there is no screen: say `NO_SCREEN` then. It opens in the background in some seconds.
 
     A program that calls this needs `if __name__ == "__main__":` around its start, as always with processes.
     """
-    return Viewer(title=title, size_px=size_px) if has_screen() else None
+    return Viewer(title=title, size_px=size_px or default_size()) if has_screen() else None
 
 
-def has_screen() -> bool:
-    """Whether a window can be opened. On Linux the display must answer: Open3D would draw unseen otherwise."""
+def default_size() -> tuple[int, int]:
+    """Width and height of a new window: smaller where no graphics card draws it."""
     if not sys.platform.startswith("linux"):
-        return True
-    if os.environ.get("WAYLAND_DISPLAY"):
-        return True
-    return bool(os.environ.get("DISPLAY")) and _x_answers()
-
-
-def _x_answers() -> bool:
-    try:
-        x11 = ctypes.CDLL("libX11.so.6")
-    except OSError:
-        return False  # the window needs the same library
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    display = x11.XOpenDisplay(None)
-    if display:
-        x11.XCloseDisplay(ctypes.c_void_p(display))
-    return bool(display)
+        return SIZE_PX
+    cards = [*Path("/dev/dri").glob("renderD*"), *Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]
+    return SIZE_PX if cards else SIZE_WITHOUT_CARD_PX
