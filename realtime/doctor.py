@@ -125,7 +125,8 @@ def _weights() -> Finding:
 
 def _cameras() -> list[Finding]:
     from realtime.sources import SourceError
-    from realtime.sources.camera import CameraSource, camera_indices
+    from realtime.sources.camera import CameraSource
+    from realtime.sources.device import camera_indices, camera_name
 
     if not sys.platform.startswith("linux"):
         return [Finding("camera", "note", "not listed on this system; try `python run.py --camera 0`")]
@@ -134,9 +135,10 @@ def _cameras() -> list[Finding]:
         try:
             source = CameraSource(index)
         except SourceError as error:
-            found.append(Finding("camera", "note", str(error)))
+            name = camera_name(index)
+            found.append(Finding("camera", "note", f"{name}: {error}" if name else str(error)))
             continue
-        found.append(Finding("camera", "ok", f"{index} {source.mode}"))
+        found.append(Finding("camera", "ok", f"{index} {source.description}"))
         source.close()
     return found or [Finding("camera", "note", "none connected")]
 

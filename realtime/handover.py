@@ -1,6 +1,7 @@
 """Frames from a capture thread to the main thread: the newest for a camera, every one for a file.
 
-`take` has four endings: a frame, `End`, the capture thread's own exception, a TimeoutError.
+`take` has four endings: a frame, `End`, the capture thread's own exception, a TimeoutError. `take(0)` does not wait.
+A writer whose source is gone but may come back says so with `excuse`; a reader that meets a timeout asks `excused`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import threading
 import time
 from collections import deque
 
-from realtime.frame import Frame
+from realtime.frame import Frame, Undecoded
 
 
 class End(Exception):  # noqa: N818 - not an error, like StopIteration
@@ -20,27 +21,41 @@ class FrameQueue:
     """At most `capacity` frames wait; `put` waits for room, so none is lost."""
 
     def __init__(self, capacity: int = 4) -> None:
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[Frame | Undecoded] = deque()
         self._capacity = capacity
         self._closed = False
         self._error: BaseException | None = None
+        self._excused_until_s = 0.0
         self._changed = threading.Condition()
         self.dropped = 0
 
-    def put(self, frame: Frame) -> bool:
+    def put(self, frame: Frame | Undecoded) -> bool:
         """Hands a frame over; False when the reader is gone and the rest is not wanted."""
         with self._changed:
             self._make_room()
             if self._closed:
                 return False
             self._waiting.append(frame)
+            self._excused_until_s = 0.0
             self._changed.notify_all()
             return True
 
     def _make_room(self) -> None:
         self._changed.wait_for(lambda: self._closed or len(self._waiting) < self._capacity)
 
-    def take(self, timeout_s: float) -> Frame:
+    def excuse(self, for_s: float) -> bool:
+        """No frame may come for so long, and that is known; False as for `put`. The next frame ends it."""
+        with self._changed:
+            self._excused_until_s = time.monotonic() + for_s
+            return not self._closed
+
+    @property
+    def excused(self) -> bool:
+        """Whether a timeout means that the source is awaited, not that it is dead."""
+        with self._changed:
+            return time.monotonic() < self._excused_until_s
+
+    def take(self, timeout_s: float) -> Frame | Undecoded:
         """The next frame. Frames that were handed over before the end, or before an error, still come first."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:

@@ -10,7 +10,10 @@ from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from engine.errors import UserError
-from realtime.frame import Frame
+from realtime.frame import Captured
+
+# lavfi is FFmpeg's own source of test pictures
+STREAMS = ("http", "https", "rtsp", "rtsps", "rtp", "udp", "tcp", "srt", "lavfi")
 
 
 class SourceError(UserError):
@@ -19,7 +22,10 @@ class SourceError(UserError):
 
 @runtime_checkable
 class Source(Protocol):
-    """A sequence of frames. `close` may be called twice."""
+    """A sequence of frames.
+
+    `close` may be called twice, and from another thread than the one that reads, which then ends soon.
+    """
 
     name: str
     live: bool  # frames come by themselves; those that come too fast are dropped
@@ -27,8 +33,16 @@ class Source(Protocol):
     rate: Fraction | None  # frames per second, None = not known
     frame_count: int | None
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames, once. SourceError where reading fails on the way; the frames before it are good."""
+    @property
+    def description(self) -> str:
+        """Of a camera the mode that it granted, of a file size, rate and codec: for a person to read."""
+        ...
+
+    def frames(self) -> Iterator[Captured]:
+        """All frames, once. SourceError where reading fails on the way; the frames before it are good.
+
+        Times of a live source strictly increase. Where it goes away and may come back, it gives an `Absence`.
+        """
         ...
 
     def close(self) -> None:
@@ -37,7 +51,7 @@ class Source(Protocol):
 
 
 def open_source(*, camera: int | None = None, video: str | None = None, rotate_deg: int | None = None) -> Source:
-    """A camera by its index, or a file, a folder of pictures, a URL.
+    """A camera by its index, or a file, a folder of pictures, a URL, `lavfi:GRAPH` for a made-up camera.
 
     `rotate_deg` turns pictures clockwise, instead of what a file's own tag says. SourceError where there is nothing
     that can be read.
@@ -50,11 +64,11 @@ def open_source(*, camera: int | None = None, video: str | None = None, rotate_d
     if camera is not None:
         return importlib.import_module("realtime.sources.camera").CameraSource(camera, rotate_deg=rotate_deg)
     assert video is not None
-    if urlsplit(video).scheme in ("http", "https", "rtsp", "rtsps", "rtp", "udp", "tcp", "srt"):
-        return importlib.import_module("realtime.sources.video").VideoSource(video, rotate_deg=rotate_deg)
+    if urlsplit(video).scheme in STREAMS:
+        return importlib.import_module("realtime.sources.stream").open_stream(video, rotate_deg=rotate_deg)
     path = Path(video)
     if path.is_dir():
         return importlib.import_module("realtime.sources.folder").FolderSource(path, rotate_deg=rotate_deg)
     if not path.exists():
         raise SourceError(f"no such file: {video}; give a video, a folder of pictures or a URL")
-    return importlib.import_module("realtime.sources.video").VideoSource(video, rotate_deg=rotate_deg)
+    return importlib.import_module("realtime.sources.video").open_video(video, rotate_deg=rotate_deg)

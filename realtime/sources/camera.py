@@ -1,122 +1,172 @@
-"""A webcam through OpenCV."""
+"""A webcam: drained without pause, decoded only where somebody looks, awaited where it is unplugged."""
 
 from __future__ import annotations
 
-import sys
-import threading
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from functools import partial
 
 import cv2
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 
-from realtime.frame import Frame
+from realtime.frame import Captured, Frame, Undecoded
 from realtime.sources import SourceError
+from realtime.sources.comeback import Comeback, Patience
+from realtime.sources.device import (
+    ASKED,
+    OPEN_S,
+    Device,
+    camera_name,
+    check_present,
+    make_device,
+    open_feed,
+    open_within,
+    unpacked,
+)
+from realtime.sources.guard import Guard
 from realtime.sources.rotation import turned, turned_size
+from realtime.sources.stamps import LiveStamps
 
-# asked for; what a camera gives instead is taken and said
-SIZE_PX, RATE = (1280, 720), 30
-OPEN_S = 8.0
+log = logging.getLogger(__name__)
 
-
-@runtime_checkable
-class Device(Protocol):
-    """What is used of `cv2.VideoCapture`."""
-
-    def isOpened(self) -> bool: ...  # noqa: N802, D102 - OpenCV's names and meanings
-
-    def set(self, propId: int, value: float) -> bool: ...  # noqa: D102
-
-    def get(self, propId: int) -> float: ...  # noqa: D102
-
-    def read(self) -> tuple[bool, cv2.typing.MatLike]: ...  # noqa: D102
-
-    def grab(self) -> bool: ...  # noqa: D102
-
-    def retrieve(self) -> tuple[bool, cv2.typing.MatLike]: ...  # noqa: D102
-
-    def release(self) -> None: ...  # noqa: D102
+# OpenCV's buffers on V4L2: they filled while the rest of the program started. A picture that was waited for is new
+OLD_PICTURES, WAITED_S = 4, 0.005
+# Noise makes any two pictures of a sensor differ: one that repeats for so long is stuck, or drawn by a program
+STUCK_S = 3.0
 
 
 class CameraSource:
-    """A camera by its index. The picture's size and rate are what the camera grants, see `mode`."""
+    """A camera by its index. `mode` is what it granted and, where that differs, what was asked."""
 
     live = True
     frame_count: int | None = None
 
-    def __init__(self, index: int, *, rotate_deg: int | None = None) -> None:
+    def __init__(
+        self,
+        index: int,
+        *,
+        rotate_deg: int | None = None,
+        make: Callable[[int], Device] = make_device,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = f"camera {index}"
-        self._rotate_deg = rotate_deg or 0
-        _check_present(index)
-        self._capture, first = _within(OPEN_S, index)
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = Fraction(rate).limit_denominator(1001) if rate > 0 else None
-        self.size_px = turned_size((first.shape[1], first.shape[0]), self._rotate_deg)
-        self.mode = f"{first.shape[1]}x{first.shape[0]} at {rate:g} fps"
-        self._closed = threading.Event()
+        self._index, self._rotate_deg, self._make, self._clock = index, rotate_deg or 0, make, clock
+        check_present(index)
+        self._feed = open_within(OPEN_S, index, make)
+        mode = self._feed.mode
+        self.mode = f"{mode}" if mode.granted(ASKED) else f"{mode} (asked {ASKED})"
+        self.rate = Fraction(mode.fps).limit_denominator(1001) if mode.fps else None
+        self.size_px = turned_size(mode.size_px, self._rotate_deg)
+        self._guard = Guard(lambda: self._feed.device.release())
+        self._stamps = LiveStamps(self.name, trusted=self._feed.stamped)
+        self._comeback = Comeback(
+            self.name, try_s=OPEN_S, advice="plug it in and start again", patience=patience, clock=clock
+        )
+        self._repeats = Repeats(self.name)
 
-    def frames(self) -> Iterator[Frame]:
-        """Frames with the monotonic time at which they arrived."""
+    @property
+    def description(self) -> str:
+        """Name, mode, who decodes, whose clock."""
+        decoded = "" if self._feed.packed else ", every picture decoded on arrival"
+        stamped = "timed by its driver" if self._stamps.by_driver else "timed on arrival"
+        name = camera_name(self._index)
+        return f"{name}: {self.mode}{decoded}, {stamped}" if name else f"{self.mode}{decoded}, {stamped}"
+
+    def frames(self) -> Iterator[Captured]:
+        """Frames until `close`. While the camera is gone there are absences, then a gap of one index."""
         index = 0
-        while not self._closed.is_set():
-            if not self._capture.grab():
-                raise SourceError(f"{self.name} stopped giving pictures; was it unplugged?")
-            time_s = time.monotonic()
-            ok, image = self._capture.retrieve()
-            if ok:  # a damaged picture is a dropped one: its index stays out
-                yield Frame(index, time_s, turned(image, self._rotate_deg))
+        self._pass_over_old()
+        while True:
+            with self._guard.inside() as allowed:
+                if not allowed:
+                    return
+                taken = self._read()
+            if taken is None:
+                index += 0 if self._comeback.away else 1
+                yield self._comeback.absence()
+                if self._guard.closed.wait(self._comeback.retry_s):
+                    return
+                self._try_again()
+                continue
+            self._comeback.came()
+            time_s, picture = taken
+            if picture is not None:  # one that the driver could not give is a dropped one: its index stays out
+                self._repeats.check(picture, time_s)
+                yield self._frame(index, time_s, picture)
             index += 1
 
     def close(self) -> None:
-        """Releases the camera."""
-        self._closed.set()
-        self._capture.release()
+        """Releases the camera, at once or when the read that is under way comes back."""
+        self._guard.close()
+
+    def _pass_over_old(self) -> None:
+        with self._guard.inside() as allowed:
+            for _ in range(OLD_PICTURES if allowed else 0):
+                begin_s = self._clock()
+                if not self._grab() or self._clock() - begin_s > WAITED_S:
+                    return
+
+    def _grab(self) -> bool:
+        try:
+            return self._feed.device.grab()
+        except cv2.error:
+            return False
+
+    def _read(self) -> tuple[float, cv2.typing.MatLike | None] | None:
+        """Moment and picture, which is None if damaged; None where the camera is gone."""
+        if not self._grab():
+            return None
+        arrived_s = self._clock()
+        try:
+            time_s = self._stamps(self._feed.device.get(cv2.CAP_PROP_POS_MSEC) / 1e3, arrived_s)
+            ok, picture = self._feed.device.retrieve()
+        except cv2.error:
+            return None
+        whole = ok and (self._feed.packed or picture.ndim == 3)
+        return time_s, picture if whole else None
+
+    def _frame(self, index: int, time_s: float, picture: cv2.typing.MatLike) -> Frame | Undecoded:
+        if self._feed.packed:
+            return Undecoded(index, time_s, partial(_decoded, picture, self._rotate_deg))
+        return Frame(index, time_s, turned(picture, self._rotate_deg))
+
+    def _try_again(self) -> None:
+        """Opens the camera anew if it is there. The old device is let go first: it keeps the number taken."""
+        with self._guard.inside() as allowed:
+            if not allowed:
+                return
+            self._feed.device.release()
+            try:
+                check_present(self._index)
+                self._feed = open_feed(self._index, self._make)
+            except (SourceError, cv2.error):
+                return
+            self._stamps.reopened(trusted=self._feed.stamped)
 
 
-def camera_indices() -> list[int]:
-    """Cameras that the system lists (Linux); empty elsewhere, where only trying tells."""
-    return sorted(int(p.name[5:]) for p in Path("/dev").glob("video*") if p.name[5:].isdigit())
+class Repeats:
+    """Warns once of a camera that gives the very same picture for seconds."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._since_s, self._warned = name, 0.0, False
+        self._last: ndarray | None = None
+
+    def check(self, picture: cv2.typing.MatLike, time_s: float) -> None:
+        """One picture, or the bytes of one."""
+        # a share of the pixels is enough, and cheap
+        picture = picture[::16, ::16].copy() if picture.ndim == 3 else picture
+        if self._last is None or not np.array_equal(self._last, picture):
+            self._last, self._since_s = picture, time_s
+        elif time_s - self._since_s >= STUCK_S and not self._warned:
+            log.warning("%s repeats the same picture; if it is no still picture, plug it in again", self._name)
+            self._warned = True
 
 
-def _check_present(index: int) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    present = camera_indices()
-    if not present:
-        raise SourceError("no camera is connected; plug one in, or use --video FILE, or try `python run.py demo`")
-    if index not in present:
-        known = ", ".join(map(str, present))
-        raise SourceError(f"there is no camera {index}; connected: {known}; `python run.py doctor` says more")
-
-
-def _within(timeout_s: float, index: int) -> tuple[Device, cv2.typing.MatLike]:
-    """Opens a camera and reads a picture, in a thread: a driver can block for ever."""
-    opened: list[tuple[Device, cv2.typing.MatLike | None]] = []
-    thread = threading.Thread(target=lambda: opened.append(_opened(index)), name="open camera", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not opened:
-        raise SourceError(f"camera {index} gave no picture in {timeout_s:g} s; unplug it and plug it in again")
-    capture, first = opened[0]
-    if not capture.isOpened():
-        raise SourceError(
-            f"camera {index} cannot be opened; is another program using it? `python run.py doctor` says more"
-        )
-    if first is None:
-        capture.release()
-        raise SourceError(f"camera {index} opens but gives no picture; try another --camera, some are not for video")
-    return capture, first
-
-
-def _opened(index: int) -> tuple[Device, cv2.typing.MatLike | None]:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our own one line says it
-    capture: Device = cv2.VideoCapture(index)
-    # MJPG first: raw pictures of this size do not fit through USB 2 at full rate
-    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-    capture.set(cv2.CAP_PROP_FRAME_WIDTH, SIZE_PX[0])
-    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, SIZE_PX[1])
-    capture.set(cv2.CAP_PROP_FPS, RATE)
-    ok, first = capture.read() if capture.isOpened() else (False, None)
-    return capture, first if ok else None
+def _decoded(data: cv2.typing.MatLike, rotate_deg: int) -> UInt8[ndarray, "h w 3"] | None:
+    image = unpacked(data)
+    return None if image is None else turned(image, rotate_deg)

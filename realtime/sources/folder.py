@@ -35,6 +35,8 @@ class FolderSource:
         self._rotate_deg = rotate_deg or 0
         first = self._read(paths[0])
         self.size_px = turned_size((first.shape[1], first.shape[0]), self._rotate_deg)
+        count = "1 picture" if len(paths) == 1 else f"{len(paths)} pictures"
+        self.description = f"{count}, the first {self.size_px[0]}x{self.size_px[1]}"
 
     def frames(self) -> Iterator[Frame]:
         """One frame per picture."""

@@ -86,7 +86,7 @@ def test_a_writer_that_waits_for_room_is_woken_by_close():
 class ListSource:
     """Frames from memory."""
 
-    name, size_px, rate = "list", (4, 4), Fraction(30)
+    name, size_px, rate, description = "list", (4, 4), Fraction(30), "frames from memory"
 
     def __init__(self, frames, *, live=False, error=None, stall_s=0.0):
         self.live, self.frame_count = live, len(frames)
