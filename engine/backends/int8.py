@@ -13,7 +13,6 @@ import importlib
 import io
 import logging
 import warnings
-from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +23,9 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from engine.backends import EngineError
+from engine.backends.agreement import Agreement, agreement
 from engine.backends.cache import cache_key, cached, forget
 from engine.backends.calibration import BUNDLED_CROPS, split_crops
-from engine.decode import Z_RANGE
 from engine.weights import Weights
 
 MODEL = "model.xml"
@@ -36,31 +35,8 @@ REVISION = "1"
 FLOAT = ("aten::.*", r".*\.network\.head/.*", r".*\.network\.presence/.*", r".*\.cbam_(in|out)[./].*")
 # against float32 on crops that were held out; `lite` has a median of 0.04 voxel and 6 % of the joints apart, most of
 # them on people whom no format is sure of
-MEDIAN_VOXELS_MAX = 0.15
-APART_VOXELS = 1.0
-APART_SHARE_MAX = 0.15
+TOLERANCE = Agreement(median_voxels=0.15, apart=0.15)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How far two engines' joints lie apart on the same crops."""
-
-    median_voxels: float
-    apart: float  # share of joints that lie more than APART_VOXELS apart in the picture
-
-    def acceptable(self) -> bool:
-        """Whether the one may stand for the other. What is not a number may not."""
-        return self.median_voxels <= MEDIAN_VOXELS_MAX and self.apart <= APART_SHARE_MAX
-
-
-def agreement(
-    ours: Float32[ndarray, "n 16 6"], theirs: Float32[ndarray, "n 16 6"], *, volume: tuple[int, int]
-) -> Agreement:
-    """Distances in voxels of a volume with `volume` = (cells along x and y, cells along depth)."""
-    side, bins = volume
-    voxels = np.abs(ours - theirs)[..., :3] * (side, side, bins / Z_RANGE)
-    return Agreement(float(np.median(voxels)), float((~(voxels[..., :2].max(-1) <= APART_VOXELS)).mean()))
 
 
 def int8_model(core: ov.Core, weights: Weights, model: ov.Model) -> ov.Model:
@@ -91,15 +67,12 @@ def _build(core: ov.Core, weights: Weights, model: ov.Model, folder: Path) -> No
     _log.warning("making the int8 network for this machine, once; this takes some seconds")
     calibrate, judge = split_crops(weights.architecture.input_px)
     quantised = _quantised(model, calibrate)
-    volume = weights.architecture.input_px // 4, weights.architecture.depth_bins
-    seen = agreement(_joints(core, quantised, judge), _joints(core, model, judge), volume=volume)
-    if not seen.acceptable():
+    seen = agreement(_joints(core, quantised, judge), _joints(core, model, judge), weights.architecture)
+    if not seen.within(TOLERANCE):
         raise EngineError(
-            f"int8 disagrees with fp32 for {weights.name}: median {seen.median_voxels:.2f} voxel (at most "
-            f"{MEDIAN_VOXELS_MAX}), {100 * seen.apart:.0f} % of the joints apart (at most "
-            f"{100 * APART_SHARE_MAX:.0f} %); use --precision bf16 or fp32"
+            f"int8 disagrees with fp32 for {weights.name} ({seen.against(TOLERANCE)}); use --precision bf16"
         )
-    _log.info("int8 agrees with fp32: median %.3f voxel, %.1f %% apart", seen.median_voxels, 100 * seen.apart)
+    _log.info("int8 agrees with fp32: %s", seen.against(TOLERANCE))
     ov.save_model(quantised, folder / MODEL, compress_to_fp16=False)
 
 

@@ -1,0 +1,158 @@
+"""Where work for a card is queued: uploads on one stream, computation on another, recorded as CUDA graphs.
+
+`CardLane` does that; `DirectLane` does the same things at once, on any device, so that everything but the streams is
+tested without a card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+# before a graph is recorded: the first run chooses algorithms, the second allocates what they need
+WARM_UPS = 3
+
+
+class Mark(Protocol):
+    """A point in the queue."""
+
+    def wait(self) -> None:
+        """Until all that was queued before it is done."""
+        ...
+
+
+class Lane(Protocol):
+    """Queues work in order."""
+
+    device: torch.device
+
+    def host(self, *shape: int, dtype: torch.dtype) -> Tensor:
+        """Memory of the host that the card reads and writes by itself."""
+        ...
+
+    def upload(self, target: Tensor, source: Tensor) -> None:
+        """Beside the computation; what is queued afterwards waits for it."""
+        ...
+
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """In order with the computation."""
+        ...
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """`work` as something that can be queued again and again, on the same memory."""
+        ...
+
+    def mark(self) -> Mark:
+        """A mark at this point of the queue."""
+        ...
+
+    def close(self) -> None:
+        """Wait for everything and give back what is held."""
+        ...
+
+
+class _Past:
+    def wait(self) -> None:
+        pass
+
+
+class DirectLane:
+    """Nothing is queued: work is done when it is handed in."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+
+    def host(self, *shape: int, dtype: torch.dtype) -> Tensor:
+        """Ordinary memory."""
+        return torch.zeros(shape, dtype=dtype)
+
+    def upload(self, target: Tensor, source: Tensor) -> None:
+        """At once."""
+        target.copy_(source)
+
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """At once."""
+        target.copy_(source)
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """The work itself."""
+        return work
+
+    def mark(self) -> Mark:
+        """Already reached."""
+        return _Past()
+
+    def close(self) -> None:
+        """Nothing to wait for."""
+
+
+class _EventMark:
+    def __init__(self, event: torch.cuda.Event) -> None:
+        self._event = event
+
+    def wait(self) -> None:
+        self._event.synchronize()
+
+
+class CardLane:
+    """Two streams of one card, none of them the default one, and the memory that its graphs share.
+
+    The graphs run one after the other on the computing stream, so they may use the same memory for what lies between
+    their inputs and outputs; those are the caller's.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        with torch.cuda.device(self.device):
+            self._computing = torch.cuda.Stream()
+            self._copying = torch.cuda.Stream()
+            self._pool = torch.cuda.graph_pool_handle()
+
+    def host(self, *shape: int, dtype: torch.dtype) -> Tensor:
+        """Pinned memory."""
+        return torch.zeros(shape, dtype=dtype, pin_memory=True)
+
+    def upload(self, target: Tensor, source: Tensor) -> None:
+        """On the copying stream."""
+        with torch.cuda.stream(self._copying):
+            target.copy_(source, non_blocking=True)
+        self._computing.wait_stream(self._copying)
+
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """On the computing stream."""
+        with torch.cuda.stream(self._computing):
+            target.copy_(source, non_blocking=True)
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """A CUDA graph. Waits for the card, so it belongs to the warm-up."""
+        with torch.cuda.device(self.device), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            # what the caller made on the default stream must be there
+            self._computing.wait_stream(torch.cuda.default_stream())
+            with torch.cuda.stream(self._computing):
+                for _ in range(WARM_UPS):
+                    work()
+            self._computing.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            # other threads (cameras, encoders) may call CUDA meanwhile
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._computing, capture_error_mode="thread_local"):
+                work()
+
+        def replay() -> None:
+            with torch.cuda.stream(self._computing):
+                graph.replay()
+
+        return replay
+
+    def mark(self) -> Mark:
+        """An event on the computing stream."""
+        event = torch.cuda.Event()
+        event.record(self._computing)
+        return _EventMark(event)
+
+    def close(self) -> None:
+        """Wait for both streams; graphs go with whoever holds what `record` gave."""
+        self._copying.synchronize()
+        self._computing.synchronize()
