@@ -41,6 +41,7 @@ class Stage:
     def __init__(self, *, slack_m: float = 0.0) -> None:
         self.target_m: Float64[ndarray, "3"] = np.array(UNKNOWN_ROOT_M)
         self.floor_y_m = START_FLOOR_Y_M
+        self.reach_m = 0.0  # of the people who are kept in view, sideways from the target
         self._slack_m = slack_m
         self._seen_anybody = False
         self._moving = False
@@ -55,6 +56,7 @@ class Stage:
         group = near if focus is None else [focus]
         middle = np.mean([middles[k] for k in group], axis=0)
         floor_y_m = float(np.mean([people_m[k][[R_ANKLE, L_ANKLE], 1].max() for k in group])) + ANKLE_HEIGHT_M
+        self.reach_m = max(float(np.hypot(*(middles[k] - middle)[[0, 2]])) for k in group)
         if not self._seen_anybody:
             self.target_m, self.floor_y_m, self._seen_anybody = middle, floor_y_m, True
         away_m = float(np.linalg.norm(middle - self.target_m))

@@ -16,10 +16,14 @@ from numpy import ndarray
 
 ViewName = Literal["free", "front", "side", "top"]
 
-FOV_STEPS = -4  # of 5 degrees from Open3D's 60: less distortion
+FOV_STEPS = -6  # of 5 degrees from Open3D's 60: heads stay round at the edge
 SWITCH_S = 0.35
 # half of the room's height that is seen at the people's distance, where the whole way to the camera is not shown
 HALF_HEIGHT_M = 1.22
+# about the middles of the people who are in view together, for their arms
+ARMS_M = 0.8
+# the zoom follows the people's number and distance where it would change by more than this
+ZOOM_SLACK = 1.15
 MARGIN_M = 0.9  # about camera and person in the views from the side and from above
 NEAR_M, FAR_M = 0.05, 60.0
 SAME = 1e-6
@@ -63,22 +67,26 @@ class Eye:
         self._begin_s = -np.inf
         self._start: _Pose | None = None  # of a switch under way
         self._last_drawn: Float64[ndarray, "20"] | None = None
-        self._last_front = np.zeros(3)
+        self._last_front, self._last_zoom = np.zeros(3), 0.0
+        self._by_hand = False  # the person turned or zoomed since the last switch
 
     def switch(self, name: ViewName, now_s: float) -> None:
         """Begins the way to a view."""
         self._start = self._pose()
-        self.name, self._begin_s = name, now_s
+        self.name, self._begin_s, self._by_hand = name, now_s, False
 
-    def tick(self, target_m: Float64[ndarray, "3"], free_share: float, now_s: float) -> bool:
+    def tick(self, target_m: Float64[ndarray, "3"], reach_m: float, free_share: float, now_s: float) -> bool:
         """Aims at the people; whether the view differs from that of the last call.
 
-        `free_share` of the width, on the right, is not the side panel's.
+        They reach `reach_m` sideways; `free_share` of the width, on the right, is not the side panel's.
         """
         self._heed_mouse()
         preset = PRESETS[self.name]
+        half_m = self._half_height(preset, target_m, reach_m, free_share)
         if self._start is not None:
-            self._advance(preset, target_m, free_share, now_s)
+            self._advance(preset, half_m, now_s)
+        elif not self._by_hand and not 1 / ZOOM_SLACK < half_m / self._pose().half_height_m < ZOOM_SLACK:
+            self.switch(self.name, now_s)
         pose = self._pose()
         aim_m = target_m * 0.5 if preset.whole_way else target_m
         width, height = self.size_px
@@ -123,29 +131,33 @@ class Eye:
         status = self._status()
         self._pan_m = self._pan_m + (status["lookat"] - self._lookat_m)
         self._lookat_m = status["lookat"]
-        if self._start is None and np.abs(status["front"] - self._last_front).max() > 1e-3:
-            self.name, self._last_front = "free", status["front"]
+        if self._start is not None:
+            return
+        if np.abs(status["front"] - self._last_front).max() > 1e-3:
+            self.name, self._last_front, self._by_hand = "free", status["front"], True
+        self._by_hand |= bool(abs(status["zoom"] - self._last_zoom) > 1e-3)
 
-    def _advance(self, preset: _Preset, target_m: Float64[ndarray, "3"], free_share: float, now_s: float) -> None:
+    def _advance(self, preset: _Preset, half_m: float, now_s: float) -> None:
         assert self._start is not None
         share = min((now_s - self._begin_s) / SWITCH_S, 1.0)
         smooth = share * share * (3 - 2 * share)
         front = _between(self._start.front, np.array(preset.front), smooth)
         up = _between(self._start.up, np.array(preset.up), smooth)
-        half_m = self._half_height(preset, target_m, free_share)
         self._turn(_Pose(front, up, self._start.half_height_m * (1 - smooth) + half_m * smooth))
         self._pan_m = self._pan_m * (1 - smooth)
         if share >= 1.0:
             self._start = None
 
-    def _half_height(self, preset: _Preset, target_m: Float64[ndarray, "3"], free_share: float) -> float:
-        if not preset.whole_way:
-            return HALF_HEIGHT_M
+    def _half_height(
+        self, preset: _Preset, target_m: Float64[ndarray, "3"], reach_m: float, free_share: float
+    ) -> float:
+        """Of the room that is to be seen, where the people are."""
         width, height = self.size_px
-        half_width_m = float(np.linalg.norm(target_m)) / 2 + MARGIN_M
-        along_width = self.name == "side"
-        wanted = half_width_m / (free_share * width / max(height, 1)) if along_width else half_width_m
-        return max(wanted, HALF_HEIGHT_M)
+        aspect = free_share * width / max(height, 1)
+        if not preset.whole_way:
+            return max(HALF_HEIGHT_M, (reach_m + ARMS_M) / aspect)
+        half_way_m = float(np.linalg.norm(target_m)) / 2 + reach_m / 2 + MARGIN_M
+        return max(HALF_HEIGHT_M, half_way_m / aspect if self.name == "side" else half_way_m)
 
     def _turn(self, pose: _Pose) -> None:
         front = pose.front / np.linalg.norm(pose.front)
@@ -153,7 +165,8 @@ class Eye:
         self._control.set_front(front)
         self._control.set_up(up / np.linalg.norm(up))
         self._control.set_zoom(pose.half_height_m / self._unit_m)
-        self._last_front = self._status()["front"]
+        status = self._status()
+        self._last_front, self._last_zoom = status["front"], float(status["zoom"])
 
     def _pose(self) -> _Pose:
         status = self._status()

@@ -32,7 +32,7 @@ from realtime.viewer.slot import Picture
 from realtime.viewer.text import BOLD, dot, plate, shortened, width_of, wrapped, write
 
 WIDTH_SHARE, WIDTH_RANGE_PX = 0.315, (272, 520)
-PICTURE_HEIGHT_SHARE = 0.42  # at most, of the window
+PICTURE_HEIGHT_SHARE = 0.37  # at most, of the window: below it there is room for four people and all keys
 NARROW_PX = 480  # windows less wide than this show the panel over half of their width
 TEXT_OF_WIDTH, TEXT_RANGE_PX = 0.036, (12, 19)
 WARM_RGB: Rgb = (0.98, 0.75, 0.25)

@@ -43,13 +43,14 @@ class Mesh:
 class Quad:
     """A rectangle with a picture on it, all in one point until it is placed."""
 
-    def __init__(self, open3d: Any) -> None:
+    def __init__(self, open3d: Any, *, inset: float = 0.0) -> None:
+        """`inset` is the share of the picture left away at each edge, where Open3D would mix black in."""
         self._open3d = open3d
         self.geometry = open3d.geometry.TriangleMesh()
         self.geometry.vertices = open3d.utility.Vector3dVector(_NOWHERE)
         self.geometry.triangles = open3d.utility.Vector3iVector(np.array([(0, 1, 2), (0, 2, 3)], np.int32))
         uv = np.array([(0, 0), (1, 0), (1, 1), (0, 0), (1, 1), (0, 1)], np.float64)
-        self.geometry.triangle_uvs = open3d.utility.Vector2dVector(uv)
+        self.geometry.triangle_uvs = open3d.utility.Vector2dVector(np.clip(uv, inset, 1.0 - inset))
         self.geometry.triangle_material_ids = open3d.utility.IntVector([0, 0])
         self.paint(np.zeros((2, 2, 3), np.uint8))
 

@@ -16,7 +16,7 @@ from realtime.viewer.eye import PRESETS, Eye
 from realtime.viewer.keys import Action
 from realtime.viewer.panel import Content, PanelWriter, PersonLine, panel_width, picture_panel
 from realtime.viewer.pieces import Lines, Mesh, Quad
-from realtime.viewer.room import Floor, camera_wires
+from realtime.viewer.room import TEXELS, Floor, camera_wires
 from realtime.viewer.slot import Picture, View
 from realtime.viewer.trails import Trails
 
@@ -42,7 +42,8 @@ class StageSet:
         self._panel_said: tuple[Content, int, tuple[int, int]] | None = None
         self._panel_s = -np.inf
         self._picture_height, self._seen_px = 0, (0, 0)
-        self._floor, self._picture_quad, self._panel_quad = Quad(open3d), Quad(open3d), Quad(open3d)
+        self._floor = Quad(open3d, inset=1.0 / TEXELS)
+        self._picture_quad, self._panel_quad = Quad(open3d), Quad(open3d)
         self._people, self._tails, self._camera = Mesh(open3d), Mesh(open3d), Mesh(open3d)
         middle_m = self._room.middle(self._stage.target_m, self._stage.floor_y_m)
         points = self._room.line_points(middle_m)
@@ -79,7 +80,7 @@ class StageSet:
         if min(size_px) < 2:  # minimised
             return False
         free_share = 1.0 - panel_width(size_px) / size_px[0]
-        moved = self._eye.tick(self._stage.target_m, free_share, now_s)
+        moved = self._eye.tick(self._stage.target_m, self._stage.reach_m, free_share, now_s)
         resized, self._seen_px = size_px != self._seen_px, size_px
         repainted = self._paint_picture(picture, size_px, anew=hurry or resized)
         rewritten = self._write_panel(size_px, now_s, hurry=hurry or resized)
