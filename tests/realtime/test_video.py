@@ -26,6 +26,7 @@ def test_every_frame_comes_once_in_order(make_video):
     source, frames = all_frames(make_video(frames=30))
     assert isinstance(source, Source)
     assert (source.size_px, source.rate, source.frame_count, source.live) == ((160, 96), Fraction(30), 30, False)
+    assert source.description == "160x96 at 30 fps, h264, 30 frames"
     assert [f.index for f in frames] == list(range(30))
     levels = [int(np.median(f.image_bgr)) for f in frames]
     np.testing.assert_allclose(levels, 4 * np.arange(30), atol=4)
@@ -40,6 +41,46 @@ def test_times_are_the_files_own_not_a_multiple_of_the_rate(make_video):
 def test_a_video_that_starts_late_starts_at_zero(make_video):
     _, frames = all_frames(make_video(frames=5, pts=[6000 + 20 * i for i in range(5)]))
     np.testing.assert_allclose([f.time_s for f in frames], np.arange(5) / 30, atol=1e-9)
+
+
+def copied(path, name, *, times=1):
+    """The same pictures in another container, one copy after the other."""
+    target = path.with_name(name)
+    for _ in range(times):
+        with av.open(str(path)) as source, av.open(str(path.with_name(f"part-{name}")), "w") as part:
+            stream = part.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    part.mux(packet)
+        with target.open("ab") as whole:
+            whole.write(path.with_name(f"part-{name}").read_bytes())
+    return target
+
+
+def test_a_file_without_times_is_played_at_its_rate(make_video):
+    source, frames = all_frames(copied(make_video(frames=20), "bare.h264"))
+    steps_s = np.diff([f.time_s for f in frames])
+    assert len(frames) == 20
+    np.testing.assert_allclose(steps_s, float(1 / source.rate), atol=1e-6)
+
+
+def test_a_recording_that_was_joined_and_starts_over_goes_on_in_time(make_video):
+    _, frames = all_frames(copied(make_video(frames=60), "joined.ts", times=2))
+    times_s = np.array([f.time_s for f in frames])
+    assert len(frames) == 120
+    assert (np.diff(times_s) > 0).all()
+    assert times_s[-1] < 5.0
+
+
+def test_a_file_may_be_closed_by_another_thread_while_it_is_read(make_video):
+    source = open_source(video=str(make_video(frames=60)))
+    frames = source.frames()
+    next(frames)
+    closing = threading.Thread(target=source.close)
+    closing.start()
+    closing.join()
+    assert list(frames) == []
 
 
 def tagged(path, degrees_clockwise):
