@@ -24,7 +24,7 @@ from engine.backends.eager import EagerEngine
 from engine.backends.fast_decode import decode_by_gathering
 from engine.backends.fold import fold_batchnorm
 from engine.backends.lanes import CardLane, Lane
-from engine.backends.slots import BATCHES, Slot, Ticket
+from engine.backends.slots import BATCHES, Slot, SlotTicket
 from engine.crop import Box, camera_matrix
 from engine.joints import EngineOutput
 from engine.weights import Weights
@@ -42,6 +42,9 @@ JUDGED_CROPS = 16
 
 class PosesInFrame(nn.Module):
     """Everything that happens on the card, from the frame to the numbers."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, weights: Weights, dtype: torch.dtype) -> None:
         super().__init__()
@@ -104,7 +107,7 @@ class CudaEngine:
 
     def submit(
         self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]
-    ) -> Ticket | _Nobody:
+    ) -> SlotTicket | _Nobody:
         """Queue a frame; it is copied at once, so it may be written to afterwards."""
         if not boxes:
             return _Nobody()
@@ -122,7 +125,6 @@ class CudaEngine:
     def close(self) -> None:
         """Read what is still under way and give the card's memory back."""
         self._release()
-        self._lane.close()
         self._network = nn.Module()
         if self._lane.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -149,6 +151,7 @@ class CudaEngine:
         for slot in self._slots:
             slot.drain()
         self._slots, self._frame_shape, self._frames = [], None, 0
+        self._lane.release()
 
     def _accept(self, weights: Weights, precision: str) -> None:
         """EngineError where the joints are not those of the eager engine on the same device."""

@@ -6,7 +6,8 @@ tested without a card.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -49,8 +50,8 @@ class Lane(Protocol):
         """A mark at this point of the queue."""
         ...
 
-    def close(self) -> None:
-        """Wait for everything and give back what is held."""
+    def release(self) -> None:
+        """Wait for everything. What was recorded is not run again, and its memory is not shared any more."""
         ...
 
 
@@ -85,7 +86,7 @@ class DirectLane:
         """Already reached."""
         return _Past()
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Nothing to wait for."""
 
 
@@ -95,6 +96,17 @@ class _EventMark:
 
     def wait(self) -> None:
         self._event.synchronize()
+
+
+@contextlib.contextmanager
+def _fastest_algorithms() -> Iterator[None]:
+    """Convolutions are tried out in the warm-up, and the graph keeps the fastest."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 class CardLane:
@@ -128,7 +140,7 @@ class CardLane:
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """A CUDA graph. Waits for the card, so it belongs to the warm-up."""
-        with torch.cuda.device(self.device), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        with torch.cuda.device(self.device), _fastest_algorithms():
             # what the caller made on the default stream must be there
             self._computing.wait_stream(torch.cuda.default_stream())
             with torch.cuda.stream(self._computing):
@@ -152,7 +164,8 @@ class CardLane:
         event.record(self._computing)
         return _EventMark(event)
 
-    def close(self) -> None:
-        """Wait for both streams; graphs go with whoever holds what `record` gave."""
+    def release(self) -> None:
+        """A pool whose graphs are gone cannot be shared again, so the next graphs get one of their own."""
         self._copying.synchronize()
         self._computing.synchronize()
+        self._pool = torch.cuda.graph_pool_handle()

@@ -40,7 +40,7 @@ class _Program:
     run: Callable[[], None]
 
 
-class Ticket:
+class SlotTicket:
     """A frame in a slot; the slot is free for another once the numbers were read."""
 
     def __init__(self, slot: Slot, people: int) -> None:
@@ -65,9 +65,9 @@ class Slot:
         self._make_room(2 * BATCHES[-1])
         self._programs: dict[int, _Program] = {}
         self._done: Mark | None = None
-        self._ticket: Ticket | None = None
+        self._ticket: SlotTicket | None = None
 
-    def submit(self, image_bgr: UInt8[ndarray, "h w 3"], numbers: Float32[ndarray, "n 16"]) -> Ticket:
+    def submit(self, image_bgr: UInt8[ndarray, "h w 3"], numbers: Float32[ndarray, "n 16"]) -> SlotTicket:
         """Queue a frame. A ticket that is still in the slot is read first, so it stays good."""
         self.drain()
         batches = list(batches_of(len(numbers)))
@@ -85,7 +85,7 @@ class Slot:
             self._lane.copy(self._host_outputs[row : row + batch], program.outputs)
             row += batch
         self._done = self._lane.mark()
-        self._ticket = Ticket(self, len(numbers))
+        self._ticket = SlotTicket(self, len(numbers))
         return self._ticket
 
     def read(self, people: int) -> EngineOutput:
