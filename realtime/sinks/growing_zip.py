@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 VERSION = 45  # of the specification: 64-bit sizes
 DATE_1980 = 0x21  # the first of January: a time of writing would only make equal runs differ
@@ -64,26 +65,24 @@ class GrowingZip:
             rest = rest[self._file.write(rest) :]
 
 
-def first_name(path: Path) -> str | None:
+def first_name(file: BinaryIO) -> str | None:
     """The name of a zip file's first piece; None where the file is something else."""
-    with open(path, "rb") as file:
-        head = file.read(MEMBER.size)
-        if len(head) < MEMBER.size or not head.startswith(MEMBER_SIGN):
-            return None
-        return file.read(MEMBER.unpack(head)[-2]).decode(errors="replace")
+    head = file.read(MEMBER.size)
+    if len(head) < MEMBER.size or not head.startswith(MEMBER_SIGN):
+        return None
+    return file.read(MEMBER.unpack(head)[-2]).decode(errors="replace")
 
 
-def whole_pieces(path: Path) -> Iterator[tuple[str, bytes]]:
+def whole_pieces(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     """Name and data of each piece, without the directory: what a torn file still has is found too."""
-    with open(path, "rb") as file:
-        while len(head := file.read(MEMBER.size)) == MEMBER.size and head.startswith(MEMBER_SIGN):
-            *_, crc, size, _, name_size, extra_size = MEMBER.unpack(head)
-            name = file.read(name_size).decode()
-            file.seek(extra_size, 1)
-            data = file.read(size)
-            if len(data) < size or zlib.crc32(data) != crc:
-                return
-            yield name, data
+    while len(head := file.read(MEMBER.size)) == MEMBER.size and head.startswith(MEMBER_SIGN):
+        *_, crc, size, _, name_size, extra_size = MEMBER.unpack(head)
+        name = file.read(name_size).decode()
+        file.seek(extra_size, 1)
+        data = file.read(size)
+        if len(data) < size or zlib.crc32(data) != crc:
+            return
+        yield name, data
 
 
 def _member(name: str, data: bytes) -> bytes:

@@ -1,4 +1,7 @@
-"""Text files that hold whole lines at every moment, and how exactly numbers are written in them."""
+"""Text files that grow by whole lines, and how exactly numbers are written in them.
+
+A reader beside the writer stops at the last line's end: a system shows the head of a line alone for a moment.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import ZipFile
 
 import numpy as np
@@ -71,7 +72,9 @@ class Arrays:
         self._zip.close()
         self._zip = None
         try:
-            _replace(self.path.resolve(), self._about | arrays_of(read_pieces(self.path)))
+            with open(self.path, "rb") as file:
+                _, rows = read_pieces(file)
+            _replace(self.path.resolve(), self._about | arrays_of(rows))
         except OSError as error:
             raise SinkError(
                 f"{self.path} keeps its unfinished form ({error.strerror}), which {READER} reads; make room"
@@ -91,17 +94,18 @@ def open_format(path: Path, header: Header) -> Arrays:
     return Arrays(path, header)
 
 
-def read_pieces(path: Path) -> ndarray:
-    """All rows of an unfinished file, of dtype RECORD."""
-    rows = [np.zeros(0, RECORD)]
-    for name, data in whole_pieces(path):
-        if name.startswith("rows_"):
-            rows.append(read_npy(data))
-    return np.concatenate(rows)
+def read_pieces(file: BinaryIO) -> tuple[str, ndarray]:
+    """An unfinished file's header as JSON, empty where it ends before that, and all rows, of dtype RECORD."""
+    header, rows = "", [np.zeros(0, RECORD)]
+    for name, data in whole_pieces(file):
+        if name == "header.npy":
+            header = str(_array(data))
+        elif name.startswith("rows_"):
+            rows.append(_array(data))
+    return header, np.concatenate(rows)
 
 
-def read_npy(data: bytes) -> ndarray:
-    """One piece's array."""
+def _array(data: bytes) -> ndarray:
     return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from engine.errors import UserError
 from realtime.sinks import jsonl, npz
-from realtime.sinks.growing_zip import first_name, whole_pieces
+from realtime.sinks.growing_zip import first_name
 from realtime.sinks.records import RECORD, arrays_of
 
 
@@ -55,25 +55,17 @@ def read_poses(path: Path) -> Poses:
 
 
 def _read_npz(path: Path) -> Poses:
-    if first_name(path) == f"{npz.UNFINISHED}.npy":
-        return _unfinished(path)
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
-    header = _checked(path, json.loads(str(arrays.pop("header"))), npz.SCHEMA)
+    with open(path, "rb") as file:  # once: a run that ends now puts another in its place
+        unfinished = first_name(file) == f"{npz.UNFINISHED}.npy"
+        file.seek(0)
+        if unfinished:
+            header, rows = npz.read_pieces(file)
+            return Poses(_checked(path, json.loads(header), npz.SCHEMA), **arrays_of(rows))
+        with np.load(file, allow_pickle=False) as members:
+            arrays = dict(members)
+    about = _checked(path, json.loads(str(arrays.pop("header"))), npz.SCHEMA)
     del arrays["schema"], arrays["joints"]
-    return Poses(header, **arrays)
-
-
-def _unfinished(path: Path) -> Poses:
-    header = None
-    for name, data in whole_pieces(path):
-        if name == "header.npy":
-            header = json.loads(str(npz.read_npy(data)))
-            break
-    if header is None:
-        raise ValueError("it ends before its header")
-    header = _checked(path, header, npz.SCHEMA)
-    return Poses(header, **arrays_of(npz.read_pieces(path)))
+    return Poses(about, **arrays)
 
 
 def _read_jsonl(path: Path) -> Poses:

@@ -1,6 +1,7 @@
 """What is left of each file when the disk is full or the program is killed, and that it can be read."""
 
 import csv
+import io
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.sinks import SUFFIXES, SinkError, open_sink
+from realtime.sinks import SUFFIXES, SinkError, jsonl, open_sink
+from realtime.sinks import csv as table
 from realtime.sinks.growing_zip import GrowingZip, whole_pieces
 from realtime.sinks.jsonl import JsonLines
 from realtime.sinks.npz import Arrays
@@ -65,11 +67,15 @@ def no_file_longer_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def whole_lines(path):
+    """A system that writes a line in one call still shows its head alone for a moment, at the border of its pages."""
+    return path.read_text().rpartition("\n")[0].split("\n")
+
+
 def frames_in(path):
     """The numbers of the frames that are in a file, by each format's own reader."""
     if path.suffix == ".csv":
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(whole_lines(path)))
         assert all(row["schema"] == "poses-csv/1" for row in rows)  # the last column: no row is torn
         return [int(row["frame"]) for row in rows]
     if path.suffix != ".mp4":
@@ -178,7 +184,8 @@ def test_a_growing_zip_is_whole_after_each_piece_and_holds_what_came_before_a_to
     torn = tmp_path / "torn.zip"
     for size in range(0, len(content), 97):
         torn.write_bytes(content[:size])
-        found = dict(whole_pieces(torn))
+        with open(torn, "rb") as left:
+            found = dict(whole_pieces(left))
         assert found == {name: pieces[name] for name in list(pieces)[: sum(end <= size for end in ends)]}
 
 
@@ -196,17 +203,16 @@ def test_a_growing_zip_keeps_no_half_of_what_does_not_fit(tmp_path):
 
 
 def test_a_reader_beside_the_writer_sees_whole_frames_only(tmp_path, scene, header):
-    paths = [tmp_path / f"x{suffix}" for suffix in (".jsonl", ".csv")]
-    sinks = [open_sink(path, header) for path in paths]
-    seen = {path: [] for path in paths}
+    sinks = [open_sink(tmp_path / f"x{suffix}", header) for suffix in (".jsonl", ".csv", ".npz")]
+    seen = {sink.path: [] for sink in sinks}
     done = threading.Event()
 
     def read():
-        while not done.is_set():
-            for path in paths:
-                text = path.read_text()
-                assert text.endswith("\n")
-                seen[path].append(text.count("\n"))
+        while not done.is_set():  # what fails here fails the test: nothing else catches it
+            for path, counts in seen.items():
+                frames = frames_in(path)
+                assert frames == list(range(len(frames)))
+                counts.append(len(frames))
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -217,10 +223,30 @@ def test_a_reader_beside_the_writer_sees_whole_frames_only(tmp_path, scene, head
         sink.close()
     done.set()
     reader.join()
-    for path in paths:
-        assert seen[path] == sorted(seen[path])
-        assert len(set(seen[path])) > 5
-        assert path.read_text().count("\n") == 301
+    for path, counts in seen.items():
+        assert counts == sorted(counts)
+        assert len(frames_in(path)) == 300
+    assert len(set(seen[tmp_path / "x.jsonl"])) > 3
+
+
+def test_a_frame_is_handed_to_the_system_in_one_call(tmp_path, scene, header, monkeypatch):
+    for suffix, module in ((".jsonl", jsonl), (".csv", table)):
+        file = module.open_format(tmp_path / f"x{suffix}", header)
+        calls = []
+
+        class Watched(io.FileIO):
+            def write(self, data, calls=calls):
+                calls.append(bytes(data))
+                return super().write(data)
+
+        monkeypatch.setattr(file._file, "_file", Watched(tmp_path / "watched", "w"))
+        for index in range(3):
+            file.write(*scene(index))
+        file.close()
+        assert [call.count(b"\n") for call in calls] == [1, 1, 1]
+        assert all(call.endswith(b"\n") for call in calls)
+        monkeypatch.undo()
+        file.close()
 
 
 def test_jsonl_and_npz_give_the_same_poses_back(tmp_path, scene, header):
