@@ -31,6 +31,8 @@ def no_thread_is_left():
 def one_camera_is_listed(monkeypatch):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("realtime.sources.device.camera_indices", lambda: [0])
+    # on a busy machine any grab may take long; the devices here have given what they have at once
+    monkeypatch.setattr("realtime.sources.camera.WAITED_S", 5.0)
 
 
 def camera(*devices, **options):
@@ -107,6 +109,13 @@ def test_the_pictures_that_waited_while_the_program_started_are_passed_over():
     frame = first.decoded()
     assert level(frame) == 5  # one told the size, four were buffered
     assert frame.index == 0
+    source.close()
+
+
+def test_a_picture_that_had_to_be_waited_for_is_the_last_that_is_passed_over(monkeypatch):
+    monkeypatch.setattr("realtime.sources.camera.WAITED_S", 0.005)
+    source = camera(FakeDevice(jpegs(20), period_s=0.01))
+    assert level(frames_of(source, 1)[0].decoded()) == 2
     source.close()
 
 
