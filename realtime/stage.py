@@ -20,7 +20,7 @@ START_FLOOR_Y_M = 0.95  # under the camera, until somebody is seen
 # an ankle's centre lies this far above the sole
 ANKLE_HEIGHT_M = 0.08
 # shares of the way per frame: one wrong frame must not throw the view about
-FOLLOW_GAIN, FLOOR_GAIN = 0.06, 0.03
+FOLLOW_GAIN, FLOOR_GAIN = 0.06, 0.06
 # people further than this from the one who is nearest to the camera do not pull the eye along
 GROUP_M = 3.0
 # the eye rests once it is this near to where it should be

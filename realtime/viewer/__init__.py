@@ -5,21 +5,50 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import UInt8
 from numpy import ndarray
 
 from realtime.result import Result, Status
+from realtime.signals import undisturbed
 from realtime.viewer.display import has_screen
 from realtime.viewer.slot import Command, ViewSlot
 from realtime.viewer.window import run_window
 
-__all__ = ["NO_SCREEN", "Command", "Viewer", "default_size", "has_screen", "open_viewer"]
+__all__ = ["NO_SCREEN", "Command", "Viewer", "Window", "default_size", "has_screen", "open_viewer"]
 
 NO_SCREEN = "no screen: running headless"
 CLOSE_WAIT_S = 2.0
 # drawn by a graphics card, and by the CPU, where a larger window takes more than half a core at 30 redraws a second
 SIZE_PX, SIZE_WITHOUT_CARD_PX = (1280, 720), (960, 540)
+
+
+@runtime_checkable
+class Window(Protocol):
+    """What a run needs of its window."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether there is none any more."""
+        ...
+
+    @property
+    def failure(self) -> str | None:
+        """Why it went away, if nobody closed it."""
+        ...
+
+    def show(self, result: Result, image_bgr: UInt8[ndarray, "h w 3"] | None, status: Status | None) -> None:
+        """Hands over the newest result; never waits."""
+        ...
+
+    def commands(self) -> list[Command]:
+        """What was pressed since the last call."""
+        ...
+
+    def close(self) -> None:
+        """Closes it; may be called twice."""
+        ...
 
 
 class Viewer:
@@ -32,7 +61,8 @@ class Viewer:
         self._process = context.Process(
             target=run_window, args=(self._slot.memory, title, size_px), name="viewer", daemon=True
         )
-        self._process.start()
+        with undisturbed():  # inherited: Ctrl-C is for the program, which then closes its window
+            self._process.start()
         self._open = True
 
     def show(
@@ -72,6 +102,11 @@ class Viewer:
         if self._slot.failure or not self._open or self._process.is_alive() or not self._process.exitcode:
             return self._slot.failure
         return f"the window's process ended with status {self._process.exitcode}"
+
+    def send(self, number: int) -> None:
+        """Sends a signal to the window's process: to see what its stall or end does to the program."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def close(self) -> None:
         """Closes the window and waits for its process to end; may be called twice."""

@@ -25,6 +25,8 @@ PANEL_DEPTH_M = 0.2  # before the eye
 PANEL_EVERY_S = 0.25  # figures that change more often cannot be read
 # the eye stays where it is while the people move about within this
 SLACK_M = 0.35
+# an eye this near to the camera would see its frame before everything else
+CAMERA_HIDDEN_M = 1.6
 _NOBODY = View([], np.zeros((0, 16, 3), np.float32), np.zeros((0, 16), np.float32), [], None)
 
 
@@ -48,8 +50,9 @@ class StageSet:
         middle_m = self._room.middle(self._stage.target_m, self._stage.floor_y_m)
         points = self._room.line_points(middle_m)
         self._grid = Lines(open3d, self._room.line_pairs, self._room.line_rgb, points)
-        wires, triangles = camera_wires()
-        self._camera.place(wires, np.tile(CAMERA_RGB, (len(wires), 1)), triangles)
+        self._wires, triangles = camera_wires()
+        self._wire_rgb = np.tile(CAMERA_RGB, (len(self._wires), 1))
+        self._camera.place(self._wires, self._wire_rgb, triangles)
         self._people_count = 0
         self._add_all(open3d)
         option = vis.get_render_option()
@@ -104,6 +107,8 @@ class StageSet:
     def _place_people(self) -> None:
         joints_m, eye_m = self._view.joints_m.astype(np.float64), self._eye.place_m()
         vertices, rgb = self._body.placed(joints_m, self._view.score, eye_m=eye_m, by_score=self.by_score)
+        in_the_way = np.linalg.norm(eye_m) < CAMERA_HIDDEN_M
+        self._camera.place(self._wires * (0.0 if in_the_way else 1.0), self._wire_rgb)
         changed = len(joints_m) != self._people_count
         self._people_count = len(joints_m)
         self._people.place(vertices, rgb, self._body.triangles(len(joints_m)) if changed else None)
@@ -113,7 +118,7 @@ class StageSet:
         else:
             vertices, triangles, rgb = tails
             self._tails.place(vertices, rgb, triangles)
-        self._renew(self._people, self._tails)
+        self._renew(self._people, self._tails, self._camera)
 
     def _place_floor(self) -> None:
         middle_m = self._room.middle(self._stage.target_m, self._stage.floor_y_m)

@@ -130,8 +130,9 @@ class Window:
                 self._slot.command(action)
 
     def _screenshot(self, now_s: float) -> None:
-        stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"[:-3]  # milliseconds: a key can be pressed twice in a second
-        path = SCREENSHOTS / f"{stamp}.png"
+        path = SCREENSHOTS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.png"
+        if path.exists():  # a key can be pressed twice in a second
+            path = SCREENSHOTS / f"{datetime.now():%Y-%m-%d_%H-%M-%S_%f}.png"
         try:
             SCREENSHOTS.mkdir(exist_ok=True)
             written, png = cv2.imencode(".png", self.picture()[..., ::-1])
