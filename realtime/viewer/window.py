@@ -27,8 +27,8 @@ from realtime.viewer.stage_set import StageSet
 SCREENSHOTS = Path("screenshots")
 NOTE_S = 4.0
 IDLE_S = 0.004
-# after a drawing the process rests at least this share of the time that it took: two thirds of a core at most
-REST_SHARE = 0.5
+# after a drawing the process rests at least this share of the CPU time that it took: three quarters of a core at most
+REST_SHARE = 0.33
 PARENT_EVERY_S = 0.25
 
 
@@ -54,7 +54,7 @@ def run_window(memory: Any, title: str, size_px: tuple[int, int]) -> None:
 def _loop(window: Window, slot: ViewSlot) -> None:
     parent, asked_s = multiprocessing.parent_process(), -np.inf
     while not slot.stop:
-        begin_s = time.monotonic()
+        begin_s, begin_cpu_s = time.monotonic(), time.process_time()
         if begin_s - asked_s > PARENT_EVERY_S:
             if parent is not None and not parent.is_alive():
                 return
@@ -65,7 +65,7 @@ def _loop(window: Window, slot: ViewSlot) -> None:
             return
         if view is not None:
             slot.count_drawn()
-        drawn_s = time.monotonic() - begin_s if changed else 0.0
+        drawn_s = time.process_time() - begin_cpu_s if changed else 0.0
         time.sleep(max(IDLE_S, REST_SHARE * drawn_s))
 
 
