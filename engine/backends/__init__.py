@@ -139,6 +139,8 @@ def _open(name: str, weights: Weights, device: str, precision: Precision) -> Eng
         raise EngineError(f"no device '{device}'; use auto, cpu or cuda")
     if name == "onnx":
         return module.OnnxEngine(weights, device=device, precision=precision)
+    if name == "cuda" and device == "cpu":
+        raise EngineError("cuda runs on an NVIDIA card, not on 'cpu'; leave --device out or use --engine openvino")
     if device == "auto":
         device = "cuda" if name == "cuda" or _cuda() else "cpu"
     if device.startswith("cuda") and not _cuda():

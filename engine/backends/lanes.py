@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 WARM_UPS = 3
 
 
+@runtime_checkable
 class Mark(Protocol):
     """A point in the queue."""
 
@@ -25,6 +26,7 @@ class Mark(Protocol):
         ...
 
 
+@runtime_checkable
 class Lane(Protocol):
     """Queues work in order."""
 

@@ -1,11 +1,21 @@
+from itertools import islice
+
+import av
+import cv2
+import numpy as np
 import pytest
 import torch
+from jaxtyping import config as jaxtyping_config
 
+from engine.crop import Box, camera_matrix
 from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
 from engine.weights import Weights, read_weights, write_weights
 
 SMALL = Architecture(backbone=18, input_px=64, deconv=32, depth_bins=8)
+WIDTH, HEIGHT = 640, 480
+K = camera_matrix(WIDTH, HEIGHT, fov_deg=60)
+BATCH = 8
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +32,61 @@ def small_weights(tmp_path_factory) -> Weights:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     write_weights(Weights("small", SMALL, network.state_dict(), 3, ScoreMap(-3.0, -1.5), {"data": []}, ""), path)
     return read_weights(path)
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """Blobs and discs, 640x480."""
+    rng = np.random.default_rng(0)
+    image = cv2.resize(
+        rng.integers(0, 255, (30, 40, 3), dtype=np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
+    )
+    for _ in range(30):
+        x, y = (int(v) for v in rng.integers(0, (WIDTH, HEIGHT)))
+        cv2.circle(image, (x, y), int(rng.integers(5, 60)), rng.integers(0, 255, 3).tolist(), -1)
+    return image
+
+
+@pytest.fixture(scope="session")
+def boxes():
+    rng = np.random.default_rng(1)
+    return [Box(rng.uniform((100, 100), (540, 380)), float(rng.uniform(80, 400))) for _ in range(BATCH + 3)]
+
+
+@pytest.fixture(scope="session")
+def person(demo_clip):
+    """A frame of the bundled clip in which the person stands in the middle."""
+    with av.open(str(demo_clip)) as container:
+        return next(islice(container.decode(video=0), 120, None)).to_ndarray(format="bgr24")
+
+
+@pytest.fixture(scope="session")
+def around():
+    """Boxes about that person, as a tracker errs."""
+    rng = np.random.default_rng(2)
+    return [Box(np.array([320, 260]) + rng.normal(0, 12, 2), float(rng.uniform(380, 520))) for _ in range(BATCH)]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Compiled networks of tests are kept for the session, apart from the user's."""
+    folder = tmp_path_factory.getbasetemp() / "pose_cache"
+    monkeypatch.setenv("POSE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unchecked_export():
+    """While a network is traced its tensors are symbols, which the checker of shapes cannot ask for their shape."""
+    export = torch.onnx.export
+
+    def unchecked(*args, **kwargs):
+        jaxtyping_config.update("jaxtyping_disable", True)
+        try:
+            return export(*args, **kwargs)
+        finally:
+            jaxtyping_config.update("jaxtyping_disable", False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.onnx, "export", unchecked)
+        yield
