@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,7 +48,8 @@ Precision = Annotated[
 ]
 View = Annotated[Literal["window", "none"], typer.Option(help="A window, or none.")]
 Save = Annotated[
-    list[Path] | None, typer.Option(metavar="FILE", help="Write results: .jsonl or .mp4; may be given several times.")
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Write results: .jsonl, .csv, .npz or .mp4; may be given several times."),
 ]
 Folders = Annotated[list[Path] | None, typer.Option(metavar="FOLDER", help="Pictures; may be given several times.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there.")]
@@ -80,40 +80,41 @@ def live(
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
     """Follow people in a camera's or a video's pictures, in 3D (the default command)."""
-    from realtime.session import Settings, open_session
-
     if camera is not None and video is not None:
         raise typer.BadParameter("give --camera or --video, not both")
     if rotate not in (None, 0, 90, 180, 270):
         raise typer.BadParameter(f"--rotate takes 0, 90, 180 or 270, not {rotate}")
     if video is None and camera is None:
         camera = 0
-    settings = Settings(
-        people=people,
-        smooth=not no_smooth,
-        track=not no_track,
-        fov_deg=fov,
-        height_m=height,
-        mirror=mirror,
-        max_frames=max_frames,
-        throughput=throughput,
-    )
-    saves = save or []
-    done = _watch(
-        lambda: open_session(
+    from realtime.signals import leaving_at_once
+
+    with leaving_at_once("stopped"):
+        from realtime.session import Settings, open_session
+
+        settings = Settings(
+            people=people,
+            smooth=not no_smooth,
+            track=not no_track,
+            fov_deg=fov,
+            height_m=height,
+            mirror=mirror,
+            max_frames=max_frames,
+            throughput=throughput,
+        )
+        session = open_session(
             settings,
             camera=camera,
             video=video,
             rotate_deg=rotate,
-            saves=saves,
+            saves=save or [],
             window=view == "window",
             engine=engine,
             weights=weights,
             device=device,
             precision=precision,
         )
-    )
-    for path in saves if done else []:
+    _watch(session)
+    for path in save or []:
         print(f"wrote {path}")
 
 
@@ -125,16 +126,16 @@ def demo(
     engine: Engine = "auto",
 ) -> None:
     """The same on a bundled clip: needs no camera and no screen."""
-    from realtime.session import Settings, open_session
+    from realtime.signals import leaving_at_once
 
     out.mkdir(parents=True, exist_ok=True)
     saves = [out / "demo.mp4", out / "demo.jsonl"]
-    window = view == "window"
-    clip = str(DEMO_CLIP)
-    if not _watch(
-        lambda: open_session(Settings(), video=clip, saves=saves, window=window, engine=engine, weights=weights)
-    ):
-        return
+    clip, window = str(DEMO_CLIP), view == "window"
+    with leaving_at_once("stopped"):
+        from realtime.session import Settings, open_session
+
+        session = open_session(Settings(), video=clip, saves=saves, window=window, engine=engine, weights=weights)
+    _watch(session)
     print(f"wrote {saves[0]} (look at it) and {saves[1]} (joints in metres, one line per frame)")
     print("next: python run.py --camera 0, or python run.py --video FILE")
 
@@ -253,29 +254,23 @@ def doctor(json_file: Json = None) -> None:
         raise typer.Exit(1)
 
 
-def _watch(open_it: Callable[[], Session]) -> bool:
-    """Opens a session and runs it to the end; Ctrl-C is a normal end at any moment. False where nothing was opened."""
-    session: Session | None = None
-    try:
-        session = open_it()
-        print("\n".join(session.introduction()))
-        _run(session)
-    except KeyboardInterrupt:
-        print("stopped")
-    finally:
-        if session is not None:
-            print("\n".join(session.summary()))
-            if session.window_failure:
-                print(f"{session.window_failure}; the run went on without it", file=sys.stderr)
-    return session is not None
-
-
-def _run(session: Session) -> None:
+def _watch(session: Session) -> None:
+    """Runs to the end; Ctrl-C is a normal end of a live run."""
     from realtime.session import describe
 
-    with session, _progress("frames", session.frame_count) as step:
-        for result in session.results():
-            step(session.tally.frames, session.frame_count, describe(result))
+    print("\n".join(session.introduction()), flush=True)
+    try:
+        with session, _progress("frames", session.frame_count) as step:
+            for result in session.results():
+                step(session.tally.frames, session.frame_count, describe(result))
+    except KeyboardInterrupt:  # a second Ctrl-C: something hung
+        print("stopped")
+    finally:
+        if session.interrupted:
+            print("stopped")
+        print("\n".join(session.summary()))
+        if session.window_failure:
+            print(f"{session.window_failure}; the run went on without it", file=sys.stderr)
 
 
 def _progress(what: str, total: int | None = None):

@@ -64,6 +64,10 @@ class Capture:
         """Frames that nobody gets to see: replaced by newer ones, lost or damaged on the way."""
         return self._handover.dropped + self._skipped + self._damaged
 
+    def end(self) -> None:
+        """No more frames are wanted: whoever waits for one gets the end. Those that were handed over still come."""
+        self._handover.close()
+
     def close(self) -> None:
         """Ends thread and source. A thread stuck in a driver is left behind; it is a daemon."""
         self._handover.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 from realtime.frame import Frame
 from realtime.result import Header, Result
-from realtime.sinks import Sink, open_sink
+from realtime.sinks import Sink, SinkError, open_sink
 
 FOLDER = Path("recordings")
 SUFFIXES = (".mp4", ".jsonl")
@@ -23,6 +24,7 @@ class Recording:
         self._header, self._live, self._folder, self._now = header, live, folder, now
         self._sinks: list[Sink] = []
         self.written: list[Path] = []  # all files so far
+        self.notes: list[str] = []  # what is not in them
 
     @property
     def on(self) -> bool:
@@ -34,10 +36,17 @@ class Recording:
         if self.on:
             self.close()
             return
-        self._folder.mkdir(exist_ok=True)
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise SinkError(f"no folder {self._folder} can be made ({error.strerror}); record elsewhere") from error
         name = f"{self._now():%Y-%m-%d_%H-%M-%S}"
-        for suffix in SUFFIXES:
-            self._sinks.append(open_sink(self._folder / f"{name}{suffix}", self._header, live=self._live))
+        try:
+            for suffix in SUFFIXES:
+                self._sinks.append(open_sink(self._folder / f"{name}{suffix}", self._header, live=self._live))
+        except BaseException:
+            self.close()
+            raise
         self.written += [sink.path for sink in self._sinks]
 
     def write(self, frame: Frame, result: Result) -> None:
@@ -46,6 +55,9 @@ class Recording:
             sink.write(frame, result)
 
     def close(self) -> None:
-        """Completes the files; may be called twice."""
-        while self._sinks:
-            self._sinks.pop().close()
+        """Completes the files, all of them also where one cannot be; may be called twice."""
+        with ExitStack() as stack:
+            for sink in self._sinks:
+                stack.callback(sink.close)
+            ended, self._sinks = self._sinks, []
+        self.notes += [note for sink in ended for note in sink.notes]

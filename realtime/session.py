@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +19,11 @@ from realtime.loop import LATENCY, THROUGHPUT, Loop
 from realtime.pipeline import Pipeline
 from realtime.recording import Recording
 from realtime.result import Header, Result, Status
-from realtime.sinks import check_writable, open_sink
+from realtime.signals import once_on_signal, undisturbed
+from realtime.sinks import Sink, check_writable, open_sink
 from realtime.sources import Source, open_source
 from realtime.tally import Tally
-from realtime.viewer import NO_SCREEN, Command, Viewer, open_viewer
+from realtime.viewer import NO_SCREEN, Command, Window, open_viewer
 
 # of the longer picture side: between a laptop's webcam and a phone
 FOV_DEG = 60.0
@@ -58,31 +57,42 @@ class Session:
         settings: Settings,
         *,
         saves: Sequence[Path] = (),
-        viewer: Viewer | None = None,
+        viewer: Window | None = None,
     ) -> None:
         self._source, self._engine, self._settings, self._viewer = source, engine, settings, viewer
         self.tally = Tally()
         self.headless_for_want_of_a_screen = False
+        self.interrupted = False  # by Ctrl-C or SIGTERM
         self._paused, self._mirror = False, settings.mirror
         self._stack = ExitStack()
         self._stack.callback(engine.close)
         self._stack.callback(source.close)
         if viewer is not None:
             self._stack.callback(viewer.close)
+        header = header_of(source, engine, settings)
+        self.recording = Recording(header, live=source.live)
+        self._stack.callback(self.recording.close)
+        self._sinks: list[Sink] = []
         try:
-            header = header_of(source, engine, settings)
-            self._sinks = [open_sink(path, header, live=source.live) for path in saves]
+            for path in saves:
+                self._sinks.append(open_sink(path, header, live=source.live))
+                self._stack.callback(self._sinks[-1].close)
         except BaseException:
             self._stack.close()
             raise
-        self.recording = Recording(header, live=source.live)
-        for closing in (self.recording, *self._sinks):
-            self._stack.callback(closing.close)
 
     def results(self) -> Iterator[Result]:
-        """Each frame's result, after sinks and window have it. Ends with the source, or when the window is closed."""
+        """Each frame's result, after sinks and window have it.
+
+        Ends with the source, when the window is closed, or by Ctrl-C: then after the frames that are under way.
+        """
         under_way = THROUGHPUT if self._settings.throughput else LATENCY
-        with Capture(self._source) as capture:
+
+        def interrupt() -> None:
+            self.interrupted = True
+            capture.end()
+
+        with Capture(self._source) as capture, once_on_signal(interrupt):
             loop = Loop(capture, self._pipeline, under_way=under_way, live=self._source.live)
             begin_s = time.monotonic()
             for frame, result in loop:
@@ -109,7 +119,7 @@ class Session:
 
     def summary(self) -> list[str]:
         """What the run came to, for a terminal."""
-        notes = [note for sink in self._sinks for note in sink.notes]
+        notes = [note for sink in self._sinks for note in sink.notes] + self.recording.notes
         kept = [f"recorded {path}" for path in self.recording.written]
         return [*self.tally.lines(), *notes, *kept]
 
@@ -125,8 +135,8 @@ class Session:
         return self._viewer.failure if self._viewer is not None else None
 
     def close(self) -> None:
-        """Completes the files and closes the window: some seconds at most, in which Ctrl-C is not heard."""
-        with _undisturbed():
+        """Completes the files and closes the window, in a second as a rule; Ctrl-C is not heard meanwhile."""
+        with undisturbed():
             self._stack.close()
 
     def __enter__(self) -> Session:
@@ -179,7 +189,7 @@ class Session:
                 self._do(command, loop)
             if commands:
                 self._show(frame, result)
-            if not self._paused or "step" in commands:
+            if not self._paused or "step" in commands or self.interrupted:
                 return
             time.sleep(PAUSE_S)
 
@@ -196,20 +206,6 @@ class Session:
     def _closed_by_hand(self) -> bool:
         """A window that crashed is no reason to stop; one that was closed is."""
         return self._viewer is not None and self._viewer.closed and self._viewer.failure is None
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C, of somebody in a hurry, must not tear the files that the first one closes."""
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def open_session(

@@ -100,7 +100,7 @@ class Tracker:
         self._since_search = 0
         self._since_probe = 0
         self._passed: list[Joints] = []  # whom `next_person` left
-        self._passed_until_s: float | None = None
+        self._passed_from_s: float | None = None
         self.stage_ms: dict[str, float] = {}  # of the last frame: search, track, engine
 
     @property
@@ -115,7 +115,7 @@ class Tracker:
     def next_person(self) -> None:
         """Leaves those who are followed and looks for others, for `PASS_S`; then whoever is there will do."""
         self._passed = [t.joints for t in self._tracks if t.followed]
-        self._passed_until_s = None
+        self._passed_from_s = None
         self._tracks = []
 
     def begin(self, frame: Frame, *, widen: float = 1.0) -> Following:
@@ -161,10 +161,10 @@ class Tracker:
         self._tracks = [t for t in self._tracks if t.followed or 0.0 <= time_s - t.seen_s <= REMEMBER_S]
 
     def _pass_by(self, time_s: float) -> None:
-        if self._passed and self._passed_until_s is None:
-            self._passed_until_s = time_s + PASS_S
-        if self._passed_until_s is not None and not 0.0 <= self._passed_until_s - time_s <= PASS_S:
-            self._passed, self._passed_until_s = [], None
+        if self._passed and self._passed_from_s is None:
+            self._passed_from_s = time_s
+        if self._passed_from_s is not None and not 0.0 <= time_s - self._passed_from_s <= PASS_S:
+            self._passed, self._passed_from_s = [], None
 
     def _follow(self, following: Following) -> None:
         frame, tracks = following.frame, following.tracks

@@ -13,4 +13,5 @@ def resident_mb() -> float:
 def open_files() -> int:
     """Open files, sockets and pipes (handles on Windows)."""
     process = psutil.Process()
-    return process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+    count = process.num_fds if hasattr(process, "num_fds") else process.num_handles  # pyright: ignore[reportAttributeAccessIssue]
+    return count()

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from engine.backends import NAMES
 from engine.weights import load_weights
@@ -14,18 +13,11 @@ from realtime.bench.chain import CameraRow, Window, run_camera, run_file
 from realtime.bench.engines import OpenedRow, open_rows, time_in_turns
 from realtime.bench.report import Report
 from realtime.bench.scene import Sight, read_sights, write_clip
+from realtime.progress import Step
 from realtime.viewer import has_screen
 
 WEBCAM_FPS = 30.0
 FASTER_THAN_ENGINE = 3.0  # the synthetic camera, so that the hand-over must drop
-
-
-class Step(Protocol):
-    """Progress: `done` of `total`, and what is done now."""
-
-    def __call__(self, done: int, total: int | None = None, text: str = "") -> None:
-        """Called as work goes on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +61,13 @@ def bench(weights_name: str = "auto", *, engines: Sequence[str] = NAMES, effort:
 
 
 def _cameras(best: OpenedRow, effort: Effort, sight: Sight, step: Step) -> list[CameraRow]:
-    windows: list[Window] = ["none", "running", "stopped", "killed"] if has_screen() else ["none"]
+    windows: tuple[Window, ...] = ("none", "running", "stopped", "killed") if has_screen() else ("none",)
     p50_ms = best.row.p50_ms
-    plans: list[tuple[float, Window]] = [(p50_ms / 1e3 / FASTER_THAN_ENGINE, window) for window in windows]
-    plans += [(1 / WEBCAM_FPS, window) for window in windows[:2]]
+    fast_s = p50_ms / 1e3 / FASTER_THAN_ENGINE
+    plans: list[tuple[float, Window]] = [
+        *((fast_s, window) for window in windows),
+        *((1 / WEBCAM_FPS, window) for window in windows[:2]),
+    ]
     rows = []
     for number, (period_s, window) in enumerate(plans):
         step(number, len(plans), f"a camera of {1 / period_s:.0f} fps, window {window}")

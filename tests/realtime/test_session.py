@@ -16,7 +16,7 @@ from tests.realtime.fake_engine import FakeEngine, standing
 class Frames:
     """A source from memory."""
 
-    name, live, rate = "memory", False, Fraction(30)
+    name, live, rate, description = "memory", False, Fraction(30), "from memory"
 
     def __init__(self, images):
         self.images = images
@@ -84,7 +84,7 @@ def test_an_error_on_the_way_leaves_whole_files(tmp_path):
 
 def test_a_save_that_cannot_be_opened_closes_the_source(tmp_path):
     source = Frames(blank(2))
-    with pytest.raises(RuntimeError, match=r"known: \.jsonl \.mp4"):
+    with pytest.raises(RuntimeError, match=r"known: \.jsonl"):
         Session(source, FakeEngine(), Settings(), saves=[tmp_path / "a.xyz"])
     assert source.closed
 
