@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import av.error
 
-from realtime.frame import Captured, Frame
+from realtime.frame import Frame
 from realtime.sources import SourceError
 from realtime.sources.container import Container, plain
 from realtime.sources.guard import Guard
@@ -28,7 +28,7 @@ class VideoSource:
         self.name, self.rate, self.frame_count = container.name, container.rate, container.frame_count
         self.size_px, self.description = container.size_px, container.description
 
-    def frames(self) -> Iterator[Captured]:
+    def frames(self) -> Iterator[Frame]:
         """All frames with their presentation times from the file's start, see `FileStamps`."""
         stamp = FileStamps(self.name, self.rate)
         index, end_s = 0, 0.0

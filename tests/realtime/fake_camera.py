@@ -1,5 +1,6 @@
 """Cameras without hardware: a driver that plays a script, and a server of pictures that can be switched off."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -8,6 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 
+from realtime.frame import Absence, Frame, Undecoded
+from realtime.sources import Source
+from realtime.sources.camera import CameraSource
+from realtime.sources.comeback import Patience
+
+QUICK = Patience(retry_s=0.01, give_up_s=0.1)
 SIZE_PX = (64, 48)
 
 
@@ -100,6 +107,28 @@ class Plug:
         device = next(self._devices, None) or FakeDevice([], opens=False)
         self.opened.append(device)
         return device
+
+
+def one_camera(monkeypatch) -> None:
+    """The system lists camera 0."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("realtime.sources.device.camera_indices", lambda: [0])
+    # on a busy machine any grab may take long; the devices here have given what they have at once
+    monkeypatch.setattr("realtime.sources.camera.WAITED_S", 5.0)
+
+
+def camera(*devices: FakeDevice | None, **options) -> CameraSource:
+    return CameraSource(0, make=Plug(*devices), **{"patience": QUICK, **options})
+
+
+def frames_of(source: Source, count: int) -> list[Frame | Undecoded]:
+    """The first frames that a source gives, absences left out."""
+    given = (item for item in source.frames() if not isinstance(item, Absence))
+    return list(itertools.islice(given, count))
+
+
+def level(frame: Frame) -> int:
+    return int(np.median(frame.image_bgr))
 
 
 class PictureServer:

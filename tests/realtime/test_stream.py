@@ -6,11 +6,11 @@ import time
 import pytest
 
 from realtime.capture import Capture
-from realtime.frame import Absence, Undecoded
+from realtime.frame import Undecoded
 from realtime.sources import Source, SourceError, open_source
 from realtime.sources.comeback import Patience
 from realtime.sources.stream import open_stream
-from tests.realtime.fake_camera import PictureServer, threads_of_capture
+from tests.realtime.fake_camera import PictureServer, frames_of, threads_of_capture
 
 PATIENT = Patience(retry_s=0.05, give_up_s=10.0)
 
@@ -19,10 +19,6 @@ PATIENT = Patience(retry_s=0.05, give_up_s=10.0)
 def no_thread_is_left():
     yield
     assert threads_of_capture() == []
-
-
-def frames_of(source, count):
-    return list(itertools.islice((item for item in source.frames() if not isinstance(item, Absence)), count))
 
 
 def test_a_network_camera_is_live_and_its_pictures_are_converted_only_when_taken():
