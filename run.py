@@ -58,7 +58,9 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write
 @app.command(name=DEFAULT)
 def live(
     camera: Annotated[int | None, typer.Option(min=0, help="Index of a webcam; 0 where nothing else is given.")] = None,
-    video: Annotated[str | None, typer.Option(metavar="FILE|URL|FOLDER", help="A video, stream or pictures.")] = None,
+    video: Annotated[
+        str | None, typer.Option(metavar="FILE|URL|FOLDER|lavfi:GRAPH", help="Video, stream, pictures.")
+    ] = None,
     weights: Weights = "auto",
     engine: Engine = "auto",
     device: Device = "auto",

@@ -49,11 +49,11 @@ def test_help_loads_nothing_heavy():
     code = f"import sys, run; run.main(['--help']); print(sorted({heavy}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=LIMIT_S)
     assert done.stdout.splitlines()[-1] == "[]"
-    for command in ("live", "demo", "pretrain", "evaluate", "doctor"):
+    for command in ("live", "demo", "pretrain", "evaluate", "bench", "doctor"):
         assert re.search(rf"^  {command} ", done.stdout, re.M)
 
 
-@pytest.mark.parametrize("command", ["live", "demo", "pretrain", "evaluate", "doctor"])
+@pytest.mark.parametrize("command", ["live", "demo", "pretrain", "evaluate", "bench", "doctor"])
 def test_every_command_has_help(command, capsys):
     assert run.main([command, "--help"]) == 0
     assert f"python run.py {command}" in capsys.readouterr().out
@@ -69,7 +69,7 @@ def test_every_command_has_help(command, capsys):
         ["--intrinsics", "x.toml"],
         ["frobnicate"],
         ["record", "--camera", "0"],
-        ["bench"],
+        ["calibrate"],
         ["--camera", "0", "--video", "x.mp4"],
         ["--rotate", "45"],
         ["--people", "0"],
@@ -232,6 +232,16 @@ def test_ctrl_c_closes_every_file_and_is_a_normal_end(clip, tmp_path):
     with av.open(str(tmp_path / "x.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) >= len(lines) - 2
     assert 10 < len(lines) <= 351
+
+
+def test_a_made_up_camera_runs_live(tmp_path):
+    graph = "lavfi:testsrc2=size=320x240:rate=30,realtime"
+    done = call("--video", graph, "--max-frames", "5", "--view", "none", "--save", tmp_path / "x.csv")
+    assert done.returncode == 0, done.stderr
+    assert "5 frames" in done.stdout
+    assert "from camera to pose" in done.stdout
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 6
+    refused(call("--video", "lavfi:nonsense", "--view", "none"), "is no graph of FFmpeg")
 
 
 def test_doctor_says_what_there_is_and_what_to_do_next(tmp_path):

@@ -19,6 +19,7 @@ from calib.camera import Camera
 from engine.backends import Engine
 from engine.joints import Joints, read_joints
 from engine.skeleton import JOINT_NAMES, LIMB_JOINTS
+from realtime.capture import Capture
 from realtime.frame import Frame
 from realtime.pipeline import Pipeline
 from realtime.sources import open_source
@@ -90,10 +91,10 @@ def evaluate_videos(folder: Path, engine: Engine, *, progress: Progress | None =
     figures = []
     for video in read_labelled_videos(folder):
         predicted = []
-        with closing(open_source(video=str(video.path))) as source:
+        with closing(open_source(video=str(video.path))) as source, Capture(source) as capture:
             width, height = source.size_px
             pipeline = Pipeline(engine, Camera.from_fov(width, height, ASSUMED_FOV_DEG))
-            for frame in source.frames():
+            for frame in capture.frames():
                 predicted.append(_largest([person.joints for person in pipeline(frame).people]))
                 if progress:
                     progress(len(predicted), len(video.joints))
