@@ -5,6 +5,7 @@ Axes are the camera's: x right, y down, z forward.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import signal
 import sys
@@ -30,12 +31,14 @@ IDLE_S = 0.004
 # after a drawing the process rests at least this share of the CPU time that it took: three quarters of a core at most
 REST_SHARE = 0.33
 PARENT_EVERY_S = 0.25
+M_MMAP_THRESHOLD, LARGE_BYTES = -3, 1 << 16  # of glibc's malloc.h; smaller than any texture
 
 
 def run_window(memory: Any, title: str, size_px: tuple[int, int]) -> None:
     """The process: shows what comes until the window is closed, the program says stop, or the program is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes this window
     slot = ViewSlot(memory)
+    _return_memory()
     try:
         window = Window(title, size_px, slot)
         _loop(window, slot)
@@ -49,6 +52,12 @@ def run_window(memory: Any, title: str, size_px: tuple[int, int]) -> None:
     except Exception as error:  # noqa: BLE001 - handed over: the program reads it as `Viewer.failure`
         slot.failure = f"the window cannot be shown: {type(error).__name__}: {error}"
         sys.exit(1)
+
+
+def _return_memory() -> None:
+    """Has glibc give large blocks back at once: else the textures of each drawing leave holes, 0.15 MB every time."""
+    if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def _loop(window: Window, slot: ViewSlot) -> None:
