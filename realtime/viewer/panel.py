@@ -138,7 +138,11 @@ class PanelWriter:
         dropped = 100 * status.dropped_share
         share = f"{dropped:.0f}" if dropped >= 9.5 or dropped == 0 else f"{dropped:.1f}"
         size, third = self._size, (self._right - self._left) / 3
-        figures = [(f"{status.fps:.1f}", "", "frames/s"), (latency, " ms", "latency"), (share, " %", "dropped")]
+        figures = [
+            (f"{status.fps:.1f}", "", "frames/s"),
+            (latency, "" if status.latency_ms is None else " ms", "latency"),
+            (share, " %", "dropped"),
+        ]
         for place, (figure, unit, name) in enumerate(figures):
             left = self._left + place * third
             end = write(self.image, figure, left, self._y + 1.0 * size, 1.75 * size, TEXT_RGB, BOLD)

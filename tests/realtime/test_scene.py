@@ -15,7 +15,7 @@ SIZE = (200, 160)
 
 def settled(*people):
     scene = Scene(SIZE)
-    for _ in range(80):
+    for _ in range(40):
         image = scene.render(result_of(*people))
     return image.astype(int)
 
