@@ -16,7 +16,7 @@ from realtime.viewer.slot import COMMANDS, PEOPLE_MAX, PICTURE_SIZE, RING, ViewS
 from tests.realtime.fake_engine import standing
 from tests.realtime.screen import result_of, status_of
 
-ROUNDS = 3000
+ROUNDS = 1500
 
 
 def test_the_newest_result_wins_and_is_read_once():
