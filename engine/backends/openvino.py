@@ -87,9 +87,7 @@ class OpenVinoEngine:
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
         # what int8 leaves in floating point runs in the best of the rest
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS.get(precision, HINTS[best])}
-        self._single, self._batch = (
-            _Requests(compiled) for compiled in _compiled(core, weights, hints, int8=precision == "int8")
-        )
+        self._single, self._batch = (_Requests(compiled) for compiled in _compiled(core, weights, hints, precision))
 
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Pending:
         """Crops are cut here; the network computes in OpenVINO's own threads."""
@@ -118,13 +116,14 @@ class OpenVinoEngine:
         self.close()
 
 
-def _compiled(core: ov.Core, weights: Weights, hints: dict[str, str], *, int8: bool) -> list[ov.CompiledModel]:
+def _compiled(core: ov.Core, weights: Weights, hints: dict[str, str], precision: str) -> list[ov.CompiledModel]:
     """The network for one crop and for `BATCH`: converted once (most of the start-up), shaped twice."""
     side = weights.architecture.input_px
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
-    model = ov.convert_model(CpuGraph(weights), example_input=example, input=[[-1, side, side, 3]])
+    graph = CpuGraph(weights, product_head=precision == "fp32")
+    model = ov.convert_model(graph, example_input=example, input=[[-1, side, side, 3]])
     model.reshape([1, side, side, 3])
-    if int8:
+    if precision == "int8":
         from engine.backends.int8 import int8_model
 
         model = int8_model(core, weights, model)
