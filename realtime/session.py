@@ -174,7 +174,7 @@ class Session:
             latency_ms=result.latency_ms,
             dropped_share=self.tally.dropped_share,
             engine=self._engine.description,
-            assumptions=f"height {s.height_m:g} m, {s.fov_deg:g} degrees wide",
+            assumptions=f"height {s.height_m:g} m, {s.fov_deg:g} degrees assumed",
             live=self._source.live,
             paused=self._paused,
             recording=self.recording.on,

@@ -67,6 +67,8 @@ def test_every_dependency_is_explained():
     listed = (REPOSITORY / "docs" / "dependencies.md").read_text(encoding="utf-8")
     wanted = chain(project["dependencies"], *project["optional-dependencies"].values())
     for requirement in wanted:
+        if requirement.startswith(project["name"]):  # an extra that takes in another
+            continue
         assert re.match(r"[a-z0-9-]+", requirement)[0] in listed, requirement
 
 
