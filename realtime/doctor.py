@@ -20,6 +20,8 @@ PACKAGES = {
     "av": ("video files and streams", True),
     "open3d": ("window", True),
     "numpy": ("arrays", True),
+    "nncf": ("--precision int8, extra [int8]", False),
+    "onnxruntime": ("--engine onnx, extra [onnx]", False),
     "lightning": ("training, extra [train]", False),
     "anny": ("synthetic people, extra [train]", False),
 }

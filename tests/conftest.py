@@ -11,6 +11,8 @@ import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
 
+import engine  # noqa: F401 - first: it says what OpenVINO may do when it is imported
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Literal, Protocol, runtime_checkable
@@ -36,10 +35,6 @@ NEEDS = {
     "onnx": (("onnxruntime", "onnx", "onnxscript"), 'pip install -e ".[onnx]"'),
 }
 _log = logging.getLogger(__name__)
-
-# Importing OpenVINO or nncf reports to Intel through this package, unless it cannot be imported. Nothing may leave the
-# user's machine, so it cannot.
-sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
 
 class EngineError(UserError):
