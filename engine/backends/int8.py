@@ -81,7 +81,7 @@ def _quantised(model: ov.Model, crops: UInt8[ndarray, "n s s 3"]) -> ov.Model:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         nncf = importlib.import_module("nncf")
-        nncf.set_log_level(logging.ERROR)
+        logging.getLogger("nncf").setLevel(logging.ERROR)
         return nncf.quantize(
             model,
             nncf.Dataset([crop[None] for crop in crops]),
