@@ -228,13 +228,11 @@ def bench(
     json_file: Json = None,
 ) -> None:
     """How fast it is here: engines, the whole chain, the age of a frame when its pose is there."""
-    from engine.backends import NAMES
     from realtime.bench.run import FULL, QUICK
     from realtime.bench.run import bench as run_bench
 
     with _progress("bench") as step:
-        engines = NAMES if engine == "auto" else (engine,)
-        report = run_bench(weights, engines=engines, effort=QUICK if quick else FULL, step=step)
+        report = run_bench(weights, engine=engine, effort=QUICK if quick else FULL, step=step)
     print(report.as_markdown())
     for path in report.write(out):
         print(f"wrote {path}")

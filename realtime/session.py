@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -230,12 +231,19 @@ def open_session(
     with ExitStack() as stack:
         source = open_source(camera=camera, video=video, rotate_deg=rotate_deg)
         stack.callback(source.close)
-        opened = stack.enter_context(open_engine(engine, weights, device=device, precision=precision))
+        threads = spare_threads() if source.live else None
+        opened = stack.enter_context(open_engine(engine, weights, device=device, precision=precision, threads=threads))
         viewer = open_viewer(title=source.name) if window else None
         session = Session(source, opened, settings, saves=saves, viewer=viewer)
         session.headless_for_want_of_a_screen = window and viewer is None
         stack.pop_all()  # the session closes them now
     return session
+
+
+def spare_threads() -> int:
+    """Threads for the network in a live run: one core is left to the camera, the window and the encoders."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(available - 1, 1)
 
 
 def header_of(source: Source, engine: Engine, settings: Settings) -> Header:

@@ -81,24 +81,29 @@ class Engine(Protocol):
 
 
 def open_engine(
-    engine: str = "auto", weights: str | Weights = "auto", *, device: str = "auto", precision: Precision = "auto"
+    engine: str = "auto",
+    weights: str | Weights = "auto",
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    threads: int | None = None,
 ) -> Engine:
     """The engine asked for, or the best that runs here: cuda, openvino, onnx, eager.
 
-    An engine asked for by name is never replaced by another. EngineError where it cannot run, WeightsError where the
-    weights do not load.
+    `threads` bounds what openvino and onnx take of the processor; None leaves it to them. An engine asked for by name
+    is never replaced by another. EngineError where it cannot run, WeightsError where the weights do not load.
     """
     loaded = load_weights(weights) if isinstance(weights, str) else weights
     if engine != "auto":
-        return _open(engine, loaded, device, precision)
+        return _open(engine, loaded, device, precision, threads)
     for name in _candidates(device, precision):
         try:
-            return _open(name, loaded, device, precision)
+            return _open(name, loaded, device, precision, threads)
         except EngineError as error:
             if device.startswith("cuda") or precision == "int8":
                 raise  # nothing else runs what was asked for
             _log.warning("%s; the next best engine runs", error)
-    return _open("eager", loaded, device, precision)
+    return _open("eager", loaded, device, precision, threads)
 
 
 def _candidates(device: str, precision: Precision) -> list[str]:
@@ -116,7 +121,7 @@ def _candidates(device: str, precision: Precision) -> list[str]:
     return installed
 
 
-def _open(name: str, weights: Weights, device: str, precision: Precision) -> Engine:
+def _open(name: str, weights: Weights, device: str, precision: Precision, threads: int | None) -> Engine:
     if name not in NAMES:
         raise EngineError(f"no engine '{name}'; known: auto, {', '.join(NAMES)}")
     if precision not in PRECISIONS[name]:
@@ -129,11 +134,11 @@ def _open(name: str, weights: Weights, device: str, precision: Precision) -> Eng
             raise EngineError(
                 f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine cuda"
             )
-        return module.OpenVinoEngine(weights, precision=precision)
+        return module.OpenVinoEngine(weights, precision=precision, threads=threads)
     if device.split(":")[0] not in ("auto", "cpu", "cuda"):
         raise EngineError(f"no device '{device}'; use auto, cpu or cuda")
     if name == "onnx":
-        return module.OnnxEngine(weights, device=device, precision=precision)
+        return module.OnnxEngine(weights, device=device, precision=precision, threads=threads)
     if name == "cuda" and device == "cpu":
         raise EngineError("cuda runs on an NVIDIA card, not on 'cpu'; leave --device out or use --engine openvino")
     if device == "auto":

@@ -54,8 +54,10 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, weights: Weights, *, device: str = "auto", precision: str = "auto") -> None:
-        self._session = _session(weights, _providers(device))
+    def __init__(
+        self, weights: Weights, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> None:
+        self._session = _session(weights, _providers(device), threads)
         runs_on = "cuda" if CUDA in self._session.get_providers() else "cpu"
         if device.startswith("cuda") and runs_on == "cpu":
             raise EngineError("onnxruntime could not use the card; leave --device out, or use --engine cuda")
@@ -104,8 +106,11 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     return [(CUDA, {"device_id": device.partition(":")[2] or "0"}), CPU]
 
 
-def _session(weights: Weights, providers: list[str | tuple[str, dict[str, str]]]) -> ort.InferenceSession:
+def _session(
+    weights: Weights, providers: list[str | tuple[str, dict[str, str]]], threads: int | None
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0: as many as there are cores
     # waiting threads must not take the cores that the camera and the window need
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3

@@ -76,7 +76,7 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, weights: Weights, *, precision: str = "auto") -> None:
+    def __init__(self, weights: Weights, *, precision: str = "auto", threads: int | None = None) -> None:
         core = ov.Core()
         best = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
         if precision == "auto":
@@ -86,7 +86,13 @@ class OpenVinoEngine:
         self.score_map = weights.score_map
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
         # what int8 leaves in floating point runs in the best of the rest
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS.get(precision, HINTS[best])}
+        hints: dict[str, str | int] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": HINTS.get(precision, HINTS[best]),
+        }
+        if threads is not None:
+            hints["INFERENCE_NUM_THREADS"] = threads
+            self.description += f", {threads} thread{'s' * (threads > 1)}"
         self._single, self._batch = (_Requests(compiled) for compiled in _compiled(core, weights, hints, precision))
 
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Pending:
@@ -116,7 +122,7 @@ class OpenVinoEngine:
         self.close()
 
 
-def _compiled(core: ov.Core, weights: Weights, hints: dict[str, str], precision: str) -> list[ov.CompiledModel]:
+def _compiled(core: ov.Core, weights: Weights, hints: dict[str, str | int], precision: str) -> list[ov.CompiledModel]:
     """The network for one crop and for `BATCH`: converted once (most of the start-up), shaped twice."""
     side = weights.architecture.input_px
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)

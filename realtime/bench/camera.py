@@ -36,7 +36,11 @@ def read_stamp(image_bgr: UInt8[ndarray, "h w 3"]) -> float:
 
 
 class StampedCamera:
-    """Gives `images` in turn, forth and back, one every `period_s`; late ones are skipped as a camera would."""
+    """Gives `images` in turn, forth and back, one every `period_s`; late ones are skipped as a camera would.
+
+    The moment is drawn into the pictures themselves, as a driver fills its ring of buffers: copying each would cost
+    more than any camera does. A picture is drawn on again when its turn comes, so give more than are under way at once.
+    """
 
     live = True
     frame_count: int | None = None
@@ -53,7 +57,7 @@ class StampedCamera:
         self.size_px = (images[0].shape[1], images[0].shape[0])
         self.rate: Fraction | None = Fraction(1 / period_s).limit_denominator(1001)
         self.description = f"synthetic camera, {float(self.rate):.1f} fps"
-        self._images = [*images, *images[-2:0:-1]]
+        self._images = [*images, *(image.copy() for image in images[-2:0:-1])]
         self._period_s, self._clock, self._sleep = period_s, clock, sleep
         self._closed = False
 
@@ -66,7 +70,7 @@ class StampedCamera:
                 self._sleep(wait_s)
             if self._closed:
                 return
-            image = self._images[index % len(self._images)].copy()
+            image = self._images[index % len(self._images)]
             time_s = self._clock()
             write_stamp(image, time_s)
             yield Frame(index, time_s, image)

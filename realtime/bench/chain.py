@@ -12,7 +12,7 @@ from statistics import median
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.camera import Camera
@@ -20,6 +20,7 @@ from engine.backends import Engine
 from realtime.bench.camera import StampedCamera, read_stamp
 from realtime.bench.scene import Sight
 from realtime.capture import Capture
+from realtime.frame import Frame
 from realtime.loop import LATENCY, THROUGHPUT, Loop
 from realtime.pipeline import Pipeline
 from realtime.result import Status
@@ -27,6 +28,7 @@ from realtime.session import FOV_DEG
 from realtime.sources import open_source
 from realtime.viewer import Viewer
 
+STAMP_S = 2e-6  # the stamp's own resolution
 WARM_UP = 25  # frames until somebody is found and followed
 Window = Literal["none", "running", "stopped", "killed"]
 
@@ -35,6 +37,7 @@ Window = Literal["none", "running", "stopped", "killed"]
 class FileRow:
     """A file taken through the pipeline without sinks and window, in turns with the engine alone."""
 
+    threads: str  # of the engine: a number, or "all"
     mode: Literal["latency", "throughput"]
     fps: float
     engine_fps: float
@@ -72,7 +75,14 @@ class CameraRow:
 
 
 def run_file(
-    engine: Engine, clip: Path, sight: Sight, *, rounds: int, frames: int, step: Callable[[int], None]
+    engine: Engine,
+    clip: Path,
+    sight: Sight,
+    *,
+    threads: str,
+    rounds: int,
+    frames: int,
+    step: Callable[[int], None],
 ) -> list[FileRow]:
     """Latency and throughput mode and the engine alone, in turns."""
     modes: dict[Literal["latency", "throughput"], int] = {"latency": LATENCY, "throughput": THROUGHPUT}
@@ -90,6 +100,7 @@ def run_file(
     alone = np.array(fps["engine"])
     return [
         FileRow(
+            threads=threads,
             mode=mode,
             fps=median(fps[mode]),
             engine_fps=median(fps["engine"]),
@@ -112,7 +123,7 @@ def run_camera(
     ):
         ready = viewer is None
         for frame, result in Loop(capture, _pipelines(engine, live=True), live=True):
-            if ready and meter.add(frame.image_bgr, capture):
+            if ready and meter.add(frame, capture):
                 break
             if viewer is not None:
                 viewer.show(result, frame.image_bgr, _status(engine))
@@ -139,15 +150,21 @@ class _Meter:
         self.elapsed_s = self.cpu_s = 0.0
         self.captured = self.dropped = 0
 
-    def add(self, image_bgr: UInt8[ndarray, "h w 3"], capture: Capture) -> bool:
-        """A frame whose pose is there now; True when the time is over."""
+    def add(self, frame: Frame, capture: Capture) -> bool:
+        """A frame whose pose is there now; True when the time is over.
+
+        RuntimeError where its pixels belong to another moment than its time: then no age could be trusted.
+        """
         now_s = time.monotonic()
         self._seen += 1
         if self._seen <= WARM_UP:
             self._begin_s, self._begin_cpu_s = now_s, time.process_time()
             self._begin_captured, self._begin_dropped = capture.captured, capture.dropped
             return False
-        self.ages_ms.append((now_s - read_stamp(image_bgr)) * 1e3)
+        seen_s = read_stamp(frame.image_bgr)
+        if abs(seen_s - frame.time_s) > STAMP_S:
+            raise RuntimeError(f"the picture of {seen_s:.6f} s came with the time {frame.time_s:.6f} s")
+        self.ages_ms.append((now_s - seen_s) * 1e3)
         self.elapsed_s, self.cpu_s = now_s - self._begin_s, time.process_time() - self._begin_cpu_s
         self.captured = capture.captured - self._begin_captured
         self.dropped = capture.dropped - self._begin_dropped

@@ -123,6 +123,16 @@ def ratio(slow: EngineRow, fast: EngineRow, *, cpu: bool = True) -> float:
     return float(np.median([np.median(a) / np.median(b) for a, b in zip(slow.wall_ms, fast.wall_ms, strict=True)]))
 
 
+def median_ms(engine: Engine, sight: Sight) -> float:
+    """The median call of one engine, by the clock."""
+    times_ms: list[float] = []
+    for image, box in [*zip(sight.images, sight.boxes, strict=True)] * 2:
+        begin = time.perf_counter()
+        engine.infer(image, [box], sight.K)
+        times_ms.append((time.perf_counter() - begin) * 1e3)
+    return float(np.median(times_ms))
+
+
 def _opened(row: EngineRow, weights: Weights) -> Engine | None:
     before_mb, begin = resident_mb(), time.perf_counter()
     try:

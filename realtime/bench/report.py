@@ -24,7 +24,7 @@ class Report:
     """Everything that was measured."""
 
     weights: str
-    chosen: EngineRow  # the engine that the chain was measured with
+    chosen: str  # the engine that the chain was measured with
     engines: list[EngineRow]
     files: list[FileRow]
     cameras: list[CameraRow]  # the first is three times as fast as the engine, without a window
@@ -43,8 +43,9 @@ class Report:
         if best:
             found["openvino_vs_eager"] = max(best)
         for row in self.files:
-            suffix = "" if row.mode == "latency" else f"_{row.mode}"
-            found[f"pipeline{suffix}_vs_engine"] = row.ratio
+            mode = "" if row.mode == "latency" else f"_{row.mode}"
+            cores = "_all_cores" if row.threads == "all" else ""
+            found[f"pipeline{mode}_vs_engine{cores}"] = row.ratio
         for row in self.cameras:
             name = "p95_age_vs_bound" if row.window == "none" else f"p95_age_vs_bound_window_{row.window}"
             found.setdefault(name, row.age_p95_ms / row.bound_ms)
@@ -56,7 +57,7 @@ class Report:
             "schema": SCHEMA,
             "machine": machine(),
             "weights": self.weights,
-            "chain_measured_with": self.chosen.name,
+            "chain_measured_with": self.chosen,
             "ratios": self.ratios(),
             "engines": [_engine(row) for row in self.engines],
             "files": [_file(row) for row in self.files],
@@ -69,8 +70,8 @@ class Report:
         parts = [
             f"# Bench\n\n{where}; weights {self.weights}.",
             _table("Engine alone, one person", [_engine(row) for row in self.engines]),
-            _table(f"A file of 720 lines through the pipeline, {self.chosen.name}", [_file(row) for row in self.files]),
-            _table(f"A camera of 720 lines, {self.chosen.name}", [_camera(row) for row in self.cameras]),
+            _table(f"A file of 720 lines through the pipeline, {self.chosen}", [_file(row) for row in self.files]),
+            _table(f"A camera of 720 lines, {self.chosen}", [_camera(row) for row in self.cameras]),
             _table("Ratios", [{"what": name, "ratio": value} for name, value in self.ratios().items()]),
         ]
         return "\n\n".join(parts) + "\n"
@@ -124,6 +125,7 @@ def _engine(row: EngineRow) -> dict[str, object]:
 
 def _file(row: FileRow) -> dict[str, object]:
     return {
+        "engine_threads": row.threads,
         "mode": row.mode,
         "fps": round(row.fps, 1),
         "engine_fps": round(row.engine_fps, 1),
