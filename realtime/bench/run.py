@@ -78,9 +78,8 @@ def _cameras(engine: Engine, effort: Effort, sight: Sight, step: Step) -> list[C
     windows = WINDOWS if has_screen() else WINDOWS[:1]
     p50_ms = median_ms(engine, sight)
     fast_s = p50_ms / 1e3 / FASTER_THAN_ENGINE
-    plans: list[tuple[float, Window]] = []
-    plans += [(fast_s, window) for window in windows]
-    plans += [(1 / WEBCAM_FPS, window) for window in windows[:2]]
+    plans = list(zip((fast_s,) * len(windows), windows, strict=True))
+    plans += zip((1 / WEBCAM_FPS,) * 2, windows[:2], strict=False)
     rows = []
     for number, (period_s, window) in enumerate(plans):
         step(number, len(plans), f"a camera of {1 / period_s:.0f} fps, window {window}")
