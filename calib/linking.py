@@ -195,7 +195,7 @@ class _Carrier:
         return np.array(
             [
                 of_b @ inverted(of_a)
-                for v in chosen
+                for v in map(int, chosen)
                 for of_a in self.looks_a[v].cam_from_board
                 for of_b in self._turned(v)
             ]

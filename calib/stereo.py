@@ -17,7 +17,7 @@ from numpy import ndarray
 from calib import floor as floors
 from calib import rig_checks, rig_figures, scale
 from calib.board import Board
-from calib.camera import Camera, inverted
+from calib.camera import Camera, inverted, rigid
 from calib.detection import Detection
 from calib.errors import UserError
 from calib.linking import Looks
@@ -149,7 +149,7 @@ def _scaled(
     """Everything larger by a factor, about the origin under the first camera. The board grows with it."""
     stretch = np.ones((4, 4))
     stretch[:3, 3] = factor
-    cameras = {n: replace(c, cam_from_world=c.cam_from_world * stretch) for n, c in rig.cameras.items()}
+    cameras = {n: replace(c, cam_from_world=rigid(c.R, factor * c.t)) for n, c in rig.cameras.items()}
     return replace(rig, cameras=cameras), boards * stretch
 
 

@@ -17,7 +17,7 @@ def triangulated(
 ) -> Float64[ndarray, "n 3"]:
     """Points by the linear method (Hartley and Zisserman, 12.2); NaN rays are not seen, fewer than two give NaN."""
     rows = rays[..., None] * cam_from_root[:, None, 2:3, :] - cam_from_root[:, None, :2, :]  # (cameras, n, 2, 4)
-    seen = np.isfinite(rays).all(2)
+    seen = ~np.isnan(rays[..., 0])
     A = np.where(seen[..., None, None], rows, 0.0).transpose(1, 0, 2, 3).reshape(rays.shape[1], -1, 4)
     point = np.linalg.svd(A)[2][:, -1]
     with np.errstate(divide="ignore", invalid="ignore"):

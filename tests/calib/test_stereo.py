@@ -1,0 +1,352 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from calib.board import Board
+from calib.bundle import Poses
+from calib.camera import inverted, rotation_angle_deg
+from calib.errors import UserError
+from calib.floor import FloorBoard
+from calib.planar import look_at
+from calib.rig_solution import solve
+from calib.stereo import calibrate_rig
+from tests.calib.made_rig import A3, CHARUCO, TWO, Room, make_room
+
+FLOOR = FloorBoard(-1)
+FOUR = {**TWO, "back": (0.3, 5.8, 1.6), "side": (2.6, 2.4, 1.3)}
+
+
+@pytest.fixture(scope="module")
+def room() -> Room:
+    return make_room()
+
+
+def calibrated(room: Room, *, floor=FLOOR, **how):
+    return calibrate_rig(room.detections(**how), room.board, room.lenses, floor=floor)
+
+
+def apart(T, truth):
+    return rotation_angle_deg(T[:3, :3] @ truth[:3, :3].T), float(np.linalg.norm(T[:3, 3] - truth[:3, 3]))
+
+
+def said(result, word):
+    return any(word in text for text in result.verdict.texts())
+
+
+# --- truth comes back
+
+
+def test_without_noise_the_truth_comes_back(room):
+    result = calibrated(room)
+    turn_deg, shift_m = apart(result.rig.b_from_a("left", "right"), room.b_from_a("left", "right"))
+    assert turn_deg < 1e-6
+    assert shift_m < 1e-6
+    assert result.figures.rms_px < 1e-6
+    assert result.verdict.light == "green"
+
+
+def test_a_good_rig_with_noise_is_green_and_says_how_good_it_is(room):
+    result = calibrated(room, noise_px=0.15)
+    assert result.verdict.light == "green", result.verdict.texts()
+    assert result.rig.quality is not None
+    assert result.rig.quality.metric
+    assert result.figures.rms_px == pytest.approx(0.21, abs=0.02)
+    turn_deg, shift_m = apart(result.rig.b_from_a("left", "right"), room.b_from_a("left", "right"))
+    assert turn_deg < 0.1
+    assert shift_m < 0.01
+    assert 0.2 < result.figures.distance_rmse_mm < 2
+    assert abs(result.figures.distance_bias_mm) < 0.2
+    assert result.figures.mm_per_px == pytest.approx(3.1, abs=0.2)
+
+
+def test_residuals_of_the_result_are_those_of_its_rig(room):
+    result = calibrated(room, noise_px=0.15)
+    px = np.array([one.px for one in room.detections(noise_px=0.15)["right"]])
+    camera = result.rig.cameras["right"]
+    T = camera.cam_from_world @ result.world_from_board
+    at = np.einsum("vij,cj->vci", T[:, :3, :3], A3.points_m()) + T[:, None, :3, 3]
+    np.testing.assert_allclose(result.residuals_px["right"], px - [camera.project(each) for each in at], atol=1e-6)
+
+
+def test_four_cameras_of_which_some_never_share_the_boards_front_come_back():
+    room = make_room(40, centers_m=FOUR, seed=3)
+    detections = room.detections(noise_px=0.1, two_sided=True)
+    result = calibrate_rig(detections, room.board, room.lenses, floor=FLOOR)
+    for name in ("right", "back", "side"):
+        turn_deg, shift_m = apart(result.rig.b_from_a("left", name), room.b_from_a("left", name))
+        assert turn_deg < 0.1
+        assert shift_m < 0.01
+    assert result.verdict.light == "green", result.verdict.texts()
+
+
+def test_asymmetric_squares_are_taken_as_measured():
+    room = make_room(board=Board("chessboard", 9, 6, (0.038, 0.0392)))
+    assert calibrated(room, noise_px=0.1).verdict.light == "green"
+    square = replace(room.board, square_m=(0.038, 0.038))
+    result = calibrate_rig(room.detections(noise_px=0.1), square, room.lenses, floor=FLOOR)
+    assert said(result, "squares")
+    assert result.figures.stretch.value == pytest.approx(0.0316, abs=0.003)
+
+
+# --- properties
+
+
+def test_swapping_the_cameras_inverts_the_transform(room):
+    detections = room.detections(noise_px=0.2)
+    there = calibrate_rig(detections, A3, room.lenses, floor=FLOOR).rig.b_from_a("left", "right")
+    back = calibrate_rig(dict(reversed(detections.items())), A3, room.lenses, floor=FLOOR).rig.b_from_a("right", "left")
+    np.testing.assert_allclose(there @ back, np.eye(4), atol=1e-7)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_scaling_focal_length_and_pixels_together_changes_nothing(room, factor):
+    detections = room.detections(noise_px=0.1)
+    size = int(1280 * factor), int(720 * factor)
+    S = np.diag([factor, factor, 1.0])
+    lenses = {n: replace(c, K=S @ c.K, width=size[0], height=size[1]) for n, c in room.lenses.items()}
+    scaled = {n: [replace(one, px=one.px * factor, size_px=size) for one in row] for n, row in detections.items()}
+    before = calibrate_rig(detections, A3, room.lenses, floor=FLOOR)
+    after = calibrate_rig(scaled, A3, lenses, floor=FLOOR)
+    np.testing.assert_allclose(
+        after.rig.b_from_a("left", "right"), before.rig.b_from_a("left", "right"), rtol=0, atol=1e-7
+    )
+
+
+def test_the_bundle_adjustment_ends_where_scipy_ends(room):
+    few = Room(room.cameras, room.board, room.world_from_board[:6])
+    detections = few.detections(noise_px=0.3)
+    looks = {n: [look_at(one, A3, room.lenses[n]) for one in row] for n, row in detections.items()}
+    solved = solve(looks, A3, room.lenses)
+    start = solved.fit.poses
+
+    def moved(T, step):
+        out = T.copy()
+        out[:3, :3] = Rotation.from_rotvec(step[:3]).as_matrix() @ T[:3, :3]
+        out[:3, 3] += step[3:]
+        return out
+
+    def residuals(x):
+        steps = x.reshape(-1, 6)
+        cameras = np.stack([np.eye(4), moved(start.cam_from_root[1], steps[0])])
+        boards = np.stack([moved(T, step) for T, step in zip(start.root_from_board, steps[1:], strict=True)])
+        return solved.scene.residuals_px(Poses(cameras, boards)).ravel()
+
+    away = np.random.default_rng(0).normal(0, 0.003, 6 * (1 + len(start.root_from_board)))
+    reference = least_squares(residuals, away, x_scale="jac", xtol=1e-12, ftol=1e-12, gtol=1e-12)
+    np.testing.assert_allclose(2 * reference.cost, (solved.fit.residuals_px**2).sum(), rtol=1e-8)
+    np.testing.assert_allclose(reference.x[:6], 0, atol=1e-6)
+    # the same standard deviations, by the whole Jacobian
+    whole = np.linalg.inv(reference.jac.T @ reference.jac)[:6, :6] * solved.fit.sigma_px**2
+    turned = solved.fit.covariance
+    np.testing.assert_allclose(np.trace(whole[:3, :3]), np.trace(turned[:3, :3]), rtol=1e-3)
+
+
+def test_errors_lie_inside_two_standard_deviations_nine_times_in_ten():
+    inside, components = [], []
+    for seed in range(60):
+        room = make_room(12, seed=seed, floor=False)
+        detections = room.detections(noise_px=0.3, seed=seed)
+        result = calibrate_rig(detections, A3, room.lenses)
+        truth, found = room.b_from_a("left", "right"), result.rig.b_from_a("left", "right")
+        centers = [inverted(T)[:3, 3] for T in (truth, found)]
+        lengths = [np.linalg.norm(c) for c in centers]
+        cosine = np.clip(centers[0] @ centers[1] / np.prod(lengths), -1, 1)
+        factor = result.scale.factor
+        figures = result.figures
+        inside.append(
+            [
+                apart(found, truth)[0] < 2 * figures.rotation_sigma_deg,
+                np.rad2deg(np.arccos(cosine)) < 2 * figures.translation_sigma_deg,
+                abs(np.log(lengths[1] / factor / lengths[0])) < 2 * figures.baseline_sigma,
+            ]
+        )
+        components.append(np.log(lengths[1] / lengths[0]) / figures.baseline_sigma)
+    shares = np.mean(inside, axis=0)
+    assert (shares >= 0.9).all(), shares
+    assert 0.7 < np.std(components) < 1.35  # neither too small nor too large
+
+
+# --- never green
+
+
+@pytest.mark.parametrize("order", ["shuffled", "late"])
+def test_views_of_one_camera_in_another_order_are_red(room, order):
+    detections = room.detections(noise_px=0.15)
+    row = detections["right"][:-1]
+    row = row[2:] + row[:2] if order == "late" else [row[i] for i in np.random.default_rng(0).permutation(len(row))]
+    result = calibrate_rig({**detections, "right": [*row, detections["right"][-1]]}, A3, room.lenses, floor=FLOOR)
+    assert result.verdict.light == "red"
+    assert said(result, "late" if order == "late" else "own name")
+
+
+def test_a_few_views_in_the_wrong_order_are_left_out_and_said(room):
+    detections = room.detections(noise_px=0.15)
+    row = list(detections["right"])
+    row[3], row[9], row[12] = row[9], row[12], row[3]
+    result = calibrate_rig({**detections, "right": row}, A3, room.lenses, floor=FLOOR)
+    assert result.dropped == (3, 9, 12)
+    assert result.verdict.light == "yellow"
+    assert apart(result.rig.b_from_a("left", "right"), room.b_from_a("left", "right"))[0] < 0.1
+
+
+def test_two_cameras_with_each_others_pictures_are_red(room):
+    detections = room.detections(noise_px=0.15)
+    exchanged = {"left": detections["right"], "right": detections["left"]}
+    result = calibrate_rig(exchanged, A3, room.lenses, floor=FLOOR)
+    assert result.verdict.light == "red"
+    assert said(result, "exchanged")
+
+
+def test_one_cameras_pictures_under_both_names_are_red(room):
+    detections = room.detections(noise_px=0.15)
+    result = calibrate_rig({**detections, "right": detections["left"]}, A3, room.lenses, floor=FLOOR)
+    assert result.verdict.light == "red"
+    assert said(result, "same pictures")
+
+
+def mirrored(row, board, lens, *, markers):
+    """A mirrored video: the detector numbers a chessboard's mirror image as it would any chessboard."""
+    grid = np.arange(board.columns * board.rows).reshape(board.rows, board.columns)
+    ids = grid.ravel() if markers else grid[::-1].ravel()
+    flipped = []
+    for one in row:
+        px = one.px * (-1, 1) + (lens.width - 1, 0)
+        flipped.append(replace(one, px=np.ascontiguousarray(px[ids]), mirrored=markers))
+    return flipped
+
+
+@pytest.mark.parametrize("board", [A3, CHARUCO], ids=["chessboard", "charuco"])
+def test_a_mirrored_video_is_red(board):
+    room = make_room(15, board=board)
+    detections = room.detections(noise_px=0.15)
+    flipped = mirrored(detections["right"], board, room.lenses["right"], markers=board.kind == "charuco")
+    result = calibrate_rig({**detections, "right": flipped}, board, room.lenses, floor=FLOOR)
+    assert result.verdict.light == "red"
+    assert said(result, "mirrored")
+
+
+def test_a_rig_whose_videos_are_all_mirrored_is_red():
+    room = make_room(12, board=CHARUCO)
+    lenses = room.lenses
+    flipped = {n: mirrored(row, CHARUCO, lenses[n], markers=True) for n, row in room.detections(noise_px=0.15).items()}
+    result = calibrate_rig(flipped, CHARUCO, lenses, floor=FLOOR)
+    assert result.verdict.light == "red"
+    assert said(result, "every picture")
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 5), (7, 7)], ids=str)
+def test_a_symmetric_board_that_flips_is_resolved_and_said(size):
+    board = Board("chessboard", *size, (0.038, 0.038))
+    room = make_room(15, board=board)
+    detections = room.detections(noise_px=0.15)
+    rng = np.random.default_rng(0)
+    half_turned = [replace(one, px=np.ascontiguousarray(one.px[::-1])) for one in detections["right"]]
+    row = [pair[rng.integers(2)] for pair in zip(detections["right"], half_turned, strict=True)]
+    result = calibrate_rig({**detections, "right": row}, board, room.lenses, floor=FLOOR)
+    assert result.verdict.light == "yellow"
+    assert said(result, "half a turn")
+    assert apart(result.rig.b_from_a("left", "right"), room.b_from_a("left", "right"))[0] < 0.1
+
+
+def test_pictures_of_two_sizes_are_refused(room):
+    detections = room.detections()
+    row = [*detections["right"][:5], *(replace(one, size_px=(640, 360)) for one in detections["right"][5:])]
+    with pytest.raises(UserError, match="right has pictures of 640x360 and 1280x720"):
+        calibrate_rig({**detections, "right": row}, A3, room.lenses)
+
+
+def test_pictures_of_another_size_than_the_lens_calibration_are_refused(room):
+    lenses = {**room.lenses, "left": replace(room.lenses["left"], width=1920, height=1080)}
+    with pytest.raises(UserError, match="left has 1280x720 pictures, its lens was calibrated at 1920x1080"):
+        calibrate_rig(room.detections(), A3, lenses)
+
+
+def test_two_shared_views_are_refused_and_five_are_a_warning(room):
+    detections = room.detections(noise_px=0.15)
+
+    def first(n):
+        return {**detections, "right": [*detections["right"][:n], *[None] * (26 - n)]}
+
+    with pytest.raises(UserError, match="fewer than 3 views show the board to right"):
+        calibrate_rig(first(2), A3, room.lenses)
+    result = calibrate_rig(first(5), A3, room.lenses, floor=FLOOR)
+    assert result.verdict.light != "green"
+    assert said(result, "only 5 views")
+
+
+def test_a_board_that_stood_still_is_red(room):
+    still = Room(room.cameras, A3, [room.world_from_board[0]] * 25)
+    result = calibrate_rig(still.detections(noise_px=0.15), A3, room.lenses)
+    assert result.verdict.light == "red"
+    assert said(result, "different places")
+
+
+def test_a_board_that_was_only_turned_at_one_place_is_not_green():
+    room = make_room(25, reach_m=0.05, floor=False)
+    result = calibrate_rig(room.detections(noise_px=0.15), A3, room.lenses)
+    assert said(result, "at one place")
+
+
+@pytest.mark.parametrize("bow_mm", [3.0, 8.0])
+def test_a_bent_board_is_not_green(room, bow_mm):
+    result = calibrated(room, noise_px=0.15, bow_m=bow_mm / 1000)
+    assert result.verdict.light != "green"
+    assert said(result, "bent")
+    assert result.figures.bow_mm.value == pytest.approx(bow_mm, rel=0.25)
+
+
+@pytest.mark.parametrize("part", [0.05, -0.05])
+def test_a_lens_that_is_off_by_five_percent_is_not_green(room, part):
+    lens = room.lenses["right"]
+    off = replace(lens, K=np.diag([1 + part, 1 + part, 1]) @ lens.K)
+    off.K[:2, 2] = lens.K[:2, 2]
+    result = calibrate_rig(room.detections(noise_px=0.15), A3, {**room.lenses, "right": off}, floor=FLOOR)
+    assert result.verdict.light != "green"
+    assert said(result, "focal") or said(result, "px")
+
+
+def test_a_small_board_far_away_whose_poses_flip_is_still_the_true_answer():
+    board = Board("chessboard", 9, 6, (0.027, 0.027))
+    room = make_room(20, board=board, tilt_deg=25, f_px=700.0)
+    result = calibrate_rig(room.detections(noise_px=0.4), board, room.lenses, floor=FLOOR)
+    assert apart(result.rig.b_from_a("left", "right"), room.b_from_a("left", "right"))[0] < 0.5
+    assert result.figures.margin > 1.25
+
+
+def test_two_answers_that_fit_alike_are_never_green():
+    """Boards of a few pixels show no perspective: each view flips, and so may all together."""
+    board = Board("chessboard", 9, 6, (0.004, 0.004))
+    room = make_room(12, board=board, floor=False)
+    try:
+        result = calibrate_rig(room.detections(noise_px=0.3), board, room.lenses)
+    except UserError:
+        return
+    assert result.verdict.light != "green"
+
+
+def test_a_camera_that_shares_no_view_is_named():
+    room = make_room(12, centers_m=FOUR)
+    detections = {**room.detections(two_sided=True), "side": [None] * 13}
+    with pytest.raises(UserError, match="to side"):
+        calibrate_rig(detections, A3, room.lenses)
+
+
+def test_an_unknown_lens_unequal_views_and_foreign_corners_are_refused(room):
+    detections = room.detections()
+    with pytest.raises(UserError, match="lens of right is not known"):
+        calibrate_rig(detections, A3, {"left": room.lenses["left"]})
+    with pytest.raises(UserError, match="as many views"):
+        calibrate_rig({**detections, "left": detections["left"][:-1]}, A3, room.lenses)
+    with pytest.raises(UserError, match="check --board"):
+        calibrate_rig(detections, Board("chessboard", 5, 4, (0.038, 0.038)), room.lenses)
+    with pytest.raises(UserError, match="two cameras"):
+        calibrate_rig({"left": detections["left"]}, A3, room.lenses)
+
+
+def test_an_assumed_lens_is_not_green(room):
+    lenses = {n: replace(c, assumed=True) for n, c in room.lenses.items()}
+    result = calibrate_rig(room.detections(noise_px=0.15), A3, lenses, floor=FLOOR)
+    assert said(result, "assumed")
