@@ -1,0 +1,96 @@
+"""Lens models of growing freedom, and their projection with derivatives.
+
+A lens is a vector `lens`: fx fy cx cy, then OpenCV's distortions (pinhole k1 k2 p1 p2 k3 k4 k5 k6, fisheye k1 ... k4).
+A model says which of them are free and which stay zero: lens = columns @ free numbers.
+Pinhole with rational distortion as in OpenCV after Brown (1971); fisheye after Kannala and Brandt (2006).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from calib.camera import Camera
+
+Kind = Literal["pinhole", "fisheye"]
+LENGTHS: dict[Kind, int] = {"pinhole": 12, "fisheye": 8}
+FAR_RAY = 4.0  # tangent of the angle from the axis; beyond it a plane's pose is not started from undistorted points
+
+
+@dataclass(frozen=True)
+class LensModel:
+    """One rung of the ladder. Each free number drives one or more entries of the lens."""
+
+    name: str
+    kind: Kind
+    free: tuple[tuple[int, ...], ...]
+    dist_length: int  # how many distortions a `Camera` of this model keeps
+
+    @property
+    def columns(self) -> Float64[ndarray, "lens free"]:
+        """Which entries of the lens a free number drives."""
+        columns = np.zeros((LENGTHS[self.kind], len(self.free)))
+        for k, entries in enumerate(self.free):
+            columns[list(entries), k] = 1.0
+        return columns
+
+
+def _model(name: str, kind: Kind, distortions: int, *, one_focal: bool = False, dist_length: int = 5) -> LensModel:
+    focal = ((0, 1),) if one_focal else ((0,), (1,))
+    rest = tuple((2 + k,) for k in range(2 + distortions))
+    return LensModel(name, kind, focal + rest, dist_length)
+
+
+# from simple to rich; the principal point is always free, so that its uncertainty is never hidden
+LADDER = (
+    _model("pinhole, one focal length, k1", "pinhole", 1, one_focal=True),
+    _model("pinhole, one focal length, k1 k2", "pinhole", 2, one_focal=True),
+    _model("pinhole, k1 k2 p1 p2", "pinhole", 4),
+    _model("pinhole, k1 k2 p1 p2 k3", "pinhole", 5),
+    _model("fisheye, k1 k2 k3 k4", "fisheye", 4, dist_length=4),
+    _model("pinhole, k1 k2 p1 p2 k3 k4 k5 k6", "pinhole", 8, dist_length=8),
+)
+START: dict[Kind, LensModel] = {
+    "pinhole": LADDER[0],
+    "fisheye": _model("fisheye, one focal length, k1", "fisheye", 1, one_focal=True, dist_length=4),
+}
+
+
+def plain_lens(kind: Kind, f_px: float, size_px: tuple[int, int]) -> Float64[ndarray, "lens"]:
+    """No distortion, the principal point in the middle of the picture."""
+    lens = np.zeros(LENGTHS[kind])
+    lens[:4] = f_px, f_px, (size_px[0] - 1) / 2, (size_px[1] - 1) / 2
+    return lens
+
+
+def camera_of(model: LensModel, lens: Float64[ndarray, "lens"], size_px: tuple[int, int]) -> Camera:
+    """The lens as the rest of the program knows it."""
+    return Camera(*size_px, matrix_of(lens), lens[4 : 4 + model.dist_length].copy(), model.kind)
+
+
+def matrix_of(lens: Float64[ndarray, "lens"]) -> Float64[ndarray, "3 3"]:
+    """K of a lens."""
+    return np.array([[lens[0], 0, lens[2]], [0, lens[1], lens[3]], [0, 0, 1]])
+
+
+def project(
+    kind: Kind, lens: Float64[ndarray, "lens"], pose: Float64[ndarray, "6"], points_m: Float64[ndarray, "n 3"]
+) -> tuple[Float64[ndarray, "n 2"], Float64[ndarray, "twice_n lens"], Float64[ndarray, "twice_n 6"]]:
+    """Pixels of points; derivatives by lens and by pose (rotation vector, translation), rows x0 y0 x1 y1 ..."""
+    K, points = matrix_of(lens), points_m[:, None]
+    if kind == "fisheye":
+        px, J = cv2.fisheye.projectPoints(points, pose[:3], pose[3:], K, lens[4:])
+        return px[:, 0], J[:, :8], J[:, 8:14]
+    px, J = cv2.projectPoints(points, pose[:3], pose[3:], K, lens[4:])
+    return px[:, 0], J[:, 6:], J[:, :6]
+
+
+def rays_of(kind: Kind, lens: Float64[ndarray, "lens"], px: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2"]:
+    """x / z and y / z of pixels; entries beyond `FAR_RAY` or without a solution are NaN."""
+    rays = Camera(1, 1, matrix_of(lens), lens[4:].copy(), kind).rays(px)
+    return np.where((np.abs(rays) < FAR_RAY).all(axis=1, keepdims=True), rays, np.nan)
