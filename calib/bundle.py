@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from calib.camera import Camera
 
 STEPS_MAX = 40
-STEP_TOLERANCE = 1e-12  # relative gain of the cost at which the search ends
+TOLERANCE, ROBUST_TOLERANCE = 1e-12, 1e-3  # relative gain of the cost at which the search ends
 BEHIND_M = 1e-3  # a point nearer to the camera's plane is projected as if it lay there
 
 
@@ -128,7 +128,7 @@ class Scene:
                 if damping > 1e6:
                     break
                 continue
-            done = cost - trial_cost <= STEP_TOLERANCE * cost
+            done = cost - trial_cost <= (TOLERANCE if scale_px is None else ROBUST_TOLERANCE) * cost
             poses, cost, weights, damping = moved, trial_cost, trial_weights, max(damping / 10, 1e-12)
             residuals, by_camera, by_view = trial
             if done:

@@ -15,7 +15,7 @@ from calib.board import Board
 from calib.detection import Detection
 from calib.linking import Looks
 from calib.rig import Rig
-from calib.rig_figures import Figures
+from calib.rig_figures import Figures, Wish
 from calib.rig_solution import Solved
 from calib.verdict import Light, Reason
 
@@ -43,7 +43,7 @@ def reasons_of(
 ) -> Iterable[Reason]:
     """Everything that was found, in the order in which it should be mended."""
     bad = figures.rms_px > RMS_PX[1] * _wide(rig)
-    yield from _mixed_up(solved, looks, board, rig, views, bad)
+    yield from _mixed_up(solved, looks, board, rig, views, None if bad else figures.focal)
     yield from _fit(figures, rig)
     yield from _views(solved, figures)
     yield from _ambiguity(figures, board)
@@ -70,7 +70,7 @@ def _mixed_up(
     board: Board,
     rig: Rig,
     views: Mapping[str, Sequence[Detection | None]],
-    bad: bool,
+    focal: Mapping[str, Wish] | None,  # None: nothing fits
 ) -> Iterable[Reason]:
     seen = [one for row in views.values() for one in row if one is not None]
     if np.mean([one.mirrored for one in seen]) > 0.9:
@@ -78,9 +78,9 @@ def _mixed_up(
     for a, b in combinations(solved.names, 2):
         if rig_suspects.same_pictures(views[a], views[b]):
             yield Reason("red", f"{a} and {b} show the same pictures: put each camera's pictures under its own name")
-        elif rig_suspects.exchanged(views[a], views[b], board, rig.cameras[a], rig.cameras[b]):
+        elif focal and rig_suspects.exchanged(rig.cameras[a].K[0, 0], rig.cameras[b].K[0, 0], focal[a], focal[b]):
             yield Reason("red", f"the pictures of {a} fit the lens of {b}, and the reverse: they are exchanged")
-    if not bad:
+    if focal is not None:
         return
     for each in solved.links:
         text = f"the boards of {each.a} and {each.b} do not fit together: check that each camera's pictures are under"

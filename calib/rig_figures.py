@@ -62,7 +62,7 @@ class Figures:
 def figures_of(solved: Solved, rig: Rig, looks: Looks, board: Board, measured: Scale) -> Figures:
     """All numbers; lengths in the rig's metres."""
     scene, fit = solved.scene, solved.fit
-    rotation_deg, direction_deg, length = _sigmas(solved)
+    rotation_deg, direction_deg, length = sigmas(solved)
     squares = (fit.residuals_px**2).sum(1)
     per_camera = {name: float(np.sqrt(squares[scene.sights.camera == c].mean())) for c, name in enumerate(solved.names)}
     rmse_m, bias_m = _distances(solved, board)
@@ -96,7 +96,7 @@ def figures_of(solved: Solved, rig: Rig, looks: Looks, board: Board, measured: S
     )
 
 
-def _sigmas(solved: Solved) -> tuple[float, float, float]:
+def sigmas(solved: Solved) -> tuple[float, float, float]:
     """Standard deviations of turn (deg), baseline direction (deg) and relative baseline length; the largest each."""
     found = []
     for c in range(1, len(solved.names)):

@@ -14,12 +14,12 @@ from calib.camera import Camera
 from calib.detection import Detection
 from calib.linking import VIEWS_MIN, Link, Looks, link, shared_views
 from calib.planar import Look, look_at
+from calib.rig_figures import Wish
 
 SAME_PX = 0.5
-EXCHANGED = 0.6  # the other lens leaves less than this part of the residual
+EXCHANGED = 0.02  # focal lengths, relative, nearer than this are one
 EXPLAINED = 0.3  # a suspicion that leaves less than this part of the residual is the reason
 SHIFTS = (-2, -1, 1, 2)
-LENS_VIEWS = 12
 
 Row = Sequence[Detection | None]
 
@@ -36,22 +36,11 @@ def same_pictures(of_a: Row, of_b: Row) -> bool:
     return bool(away) and float(np.median(away)) < SAME_PX
 
 
-def exchanged(of_a: Row, of_b: Row, board: Board, a: Camera, b: Camera) -> bool:
-    """Whether each camera's boards fit the other's lens clearly better than its own."""
-    if (a.width, a.height) != (b.width, b.height):
-        return False
-    own, other = (
-        _lens_rms_px(of_a, board, a) + _lens_rms_px(of_b, board, b),
-        _lens_rms_px(of_a, board, b) + _lens_rms_px(of_b, board, a),
-    )
-    return other < EXCHANGED * own
-
-
-def _lens_rms_px(row: Row, board: Board, camera: Camera) -> float:
-    seen = [one for one in row if one is not None and len(one.px)]
-    chosen = np.unique(np.linspace(0, len(seen) - 1, LENS_VIEWS).astype(int)) if seen else []
-    looks = [look for i in chosen if (look := look_at(seen[i], board, camera)) is not None]
-    return float(np.median([look.rms_px[0] for look in looks])) if looks else 0.0
+def exchanged(focal_a_px: float, focal_b_px: float, wish_a: Wish, wish_b: Wish) -> bool:
+    """Whether each camera's boards would rather have the other's focal length."""
+    apart = np.log(focal_b_px / focal_a_px)
+    near = abs(wish_a.value - apart) < EXCHANGED and abs(wish_b.value + apart) < EXCHANGED
+    return bool(near and abs(apart) > EXCHANGED and wish_a.sure and wish_b.sure)
 
 
 def explained(
@@ -64,6 +53,8 @@ def explained(
         which = [name for name, flag in flags.items() if flag] if sum(flags.values()) == 1 else list(pair)
         name = which[0] if len(which) == 1 else f"{bad.a} or of {bad.b}"
         return f"the video of {name} is mirrored; switch off mirroring in the program that recorded it"
+    if _exchange_helps(bad, views, board, cameras):
+        return f"the pictures of {bad.a} fit the lens of {bad.b}, and the reverse: they are exchanged"
     for shift in SHIFTS:
         moved = {bad.a: looks[bad.a], bad.b: _shifted(looks[bad.b], shift)}
         if _fits(bad, moved, board, cameras):
@@ -81,6 +72,19 @@ def _fits(bad: Link, looks: Looks, board: Board, cameras: Mapping[str, Camera]) 
     if len(shared_views(looks, bad.a, bad.b)) < VIEWS_MIN:
         return False
     return link(looks, bad.a, bad.b, cameras, board).rms_px < EXPLAINED * bad.rms_px
+
+
+def _exchange_helps(bad: Link, views: Mapping[str, Row], board: Board, cameras: Mapping[str, Camera]) -> bool:
+    """Whether the pair fits when each camera's lens is taken for the other's pictures."""
+    a, b = cameras[bad.a], cameras[bad.b]
+    if (a.width, a.height) != (b.width, b.height):
+        return False
+    lenses = {**cameras, bad.a: b, bad.b: a}
+    looks = {
+        name: [None if one is None else look_at(one, board, lenses[name]) for one in views[name]]
+        for name in (bad.a, bad.b)
+    }
+    return _fits(bad, looks, board, lenses)
 
 
 def _mirror_helps(bad: Link, pair: Looks, row: Row, board: Board, cameras: Mapping[str, Camera]) -> bool:
