@@ -70,7 +70,7 @@ def assert_same(a: Rig, b: Rig):
         np.testing.assert_allclose(one.cam_from_world, other.cam_from_world, rtol=0, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rigs(names=st.text(min_size=1, max_size=12)), st.data())
 def test_a_rig_file_keeps_everything_to_the_last_bit(rig, data):
     name = data.draw(st.sampled_from(sorted(rig.cameras)))
@@ -100,20 +100,20 @@ def test_a_rig_file_keeps_everything_to_the_last_bit(rig, data):
         np.testing.assert_allclose(camera.R, other.R, rtol=0, atol=0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rigs())
 def test_anipose_toml_comes_back(rig):
     assert_same(rig, round_trip(rig, "anipose").rig)
 
 
 @pytest.mark.parametrize("suffix", [".yml", ".xml", ".json"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rig=rigs())
 def test_opencv_file_storage_comes_back(suffix, rig):
     assert_same(rig, round_trip(rig, "opencv", suffix).rig)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rigs())
 def test_colmap_text_comes_back(rig):
     read = round_trip(rig, "colmap")
@@ -121,7 +121,7 @@ def test_colmap_text_comes_back(rig):
     assert not read.rig.quality.metric
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rigs(lengths=(4, 5)))
 def test_a_kalibr_chain_comes_back_with_the_first_camera_as_the_world(rig):
     short = {
