@@ -18,9 +18,19 @@ from calib.lens_choice import Cleaned, clean, score_models, simplest
 from calib.lens_doubts import Evidence, judge
 from calib.lens_evidence import lens_sigma
 from calib.lens_fit import BoardView, LensFit, fit_poses, start_fit, start_poses
-from calib.lens_models import LADDER, Kind, camera_of
+from calib.lens_models import LADDER, Kind, LensModel, camera_of
 from calib.verdict import Verdict
-from calib.views import Coverage, Dropped, SeenBoard, ViewChoice, choose_views, coverage_of, describe
+from calib.views import (
+    REPEATED,
+    Coverage,
+    Dropped,
+    SeenBoard,
+    ViewChoice,
+    choose_views,
+    coverage_of,
+    describe,
+    turned_over,
+)
 
 VIEWS_MIN = 3  # distinct ones; two leave the focal length and the principal point to chance
 RICH = {"pinhole": LADDER[3], "fisheye": LADDER[4]}  # free enough to tell a bad view from a bent lens
@@ -72,7 +82,7 @@ def calibrate_intrinsics(
     points_m = board.points_m()
     seen = [BoardView(views[k].px, views[k].ids, points_m[views[k].ids]) for k in order]
     starts, cleaned = _starts(seen, size_px, model)
-    scores = score_models(cleaned.views, LADDER, starts)
+    scores = score_models(cleaned.views, LADDER, starts, size_px)
     allowed = [score for score in scores if model in ("auto", score.model.kind)]
     if not allowed:
         raise UserError(f"{len(order)} pictures show too few corners for any lens; take 20 pictures of the whole board")
@@ -87,16 +97,15 @@ def calibrate_intrinsics(
         cleaned=cleaned,
         sigma=lens_sigma(cleaned.views, chosen),
         coverage=coverage_of(facts),
-        mirrored=tuple(views[k].mirrored or f.turned_over for k, f in zip(kept, facts, strict=True)),
+        mirrored=tuple(view.mirrored or turned_over(view, board) for view in views),
     )
     return _result(evidence, kept, [*choice.dropped, *_outliers(cleaned, order)])
 
 
 def _too_few(choice: ViewChoice, total: int) -> str:
-    same = sum(d.reason.startswith("shows the same") for d in choice.dropped)
-    if same:
+    if any(d.reason.startswith(REPEATED) for d in choice.dropped):
         return (
-            f"{total} pictures show only {len(choice.used)} different views of the board; "
+            f"the board hardly moved: {total} pictures, different views among them: {len(choice.used)}; "
             "move and tilt it between pictures, 20 views are good"
         )
     why = f": {choice.dropped[0].reason}" if choice.dropped else ""
@@ -127,6 +136,11 @@ def _outliers(cleaned: Cleaned, order: list[int]) -> list[Dropped]:
     ]
 
 
+def _named(sigma: Float64[ndarray, "lens"], model: LensModel) -> Sigma:
+    fx_px, fy_px, cx_px, cy_px = (float(value) for value in sigma[:4])
+    return Sigma(fx_px, fy_px, cx_px, cy_px, sigma[4 : 4 + model.dist_length].copy())
+
+
 def _result(e: Evidence, kept: list[int], dropped: list[Dropped]) -> Intrinsics:
     by_index = sorted(range(len(kept)), key=lambda k: kept[k])
     model, fit = e.chosen.model, e.chosen.fit
@@ -140,7 +154,7 @@ def _result(e: Evidence, kept: list[int], dropped: list[Dropped]) -> Intrinsics:
         view_rms_px=np.sqrt(fit.squares[by_index]),
         rms_px=fit.rms_px,
         held_out_rms_px=e.chosen.held_out_rms_px,
-        sigma=Sigma(*e.sigma[:4].tolist(), e.sigma[4 : 4 + model.dist_length].copy()),
+        sigma=_named(e.sigma, model),
         dropped=tuple(sorted(dropped, key=lambda d: d.index)),
         corners_dropped=e.cleaned.bad_corners,
         coverage=e.coverage,

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.lens_fit import BoardView, LensFit, fit_lens, fit_model, fit_poses
-from calib.lens_models import LensModel
+from calib.lens_models import LensModel, reaches_corners
 
 FOLDS = 5
 BAD_VIEW = 2.5  # times the median of the views' RMS
@@ -22,6 +22,7 @@ NOTHING = 1e-5  # of the picture's diagonal: errors below it are no reason to dr
 MAD_TO_SIGMA = 1.4826
 VIEWS_PER_FREE = 0.7  # views for each free number of a model: 3 for the simplest, 9 for the richest
 HOPELESS = 1.3  # times the lowest noise: such a model is not cross-validated
+FISHEYE_GAIN = 0.9  # a fisheye must be better than the best simpler pinhole by this factor
 HELD_OUT_CONVERGED = 1e-7
 
 
@@ -52,18 +53,17 @@ class Cleaned:
 
 
 def score_models(
-    views: Sequence[BoardView], models: Sequence[LensModel], starts: dict[str, LensFit]
+    views: Sequence[BoardView], models: Sequence[LensModel], starts: dict[str, LensFit], size_px: tuple[int, int]
 ) -> list[ModelScore]:
-    """Each model fitted to all views and cross-validated; `starts` holds a fit per kind of lens."""
-    fits = [
-        (model, fit_model(views, model, starts[model.kind]))
-        for model in models
-        if len(views) >= VIEWS_PER_FREE * len(model.free)
-    ]
-    noise = [np.sqrt(noise_variance(fit, len(model.free))) for model, fit in fits]
+    """Models that are possible, fitted to all views and cross-validated; `starts` holds a fit per kind of lens."""
+    enough = [model for model in models if len(views) >= VIEWS_PER_FREE * len(model.free)]
+    fits = [(model, fit_model(views, model, starts[model.kind])) for model in enough]
+    # a lens whose distortion turns back within the picture is of no use there, however well it fits
+    whole = [(model, fit) for model, fit in fits if reaches_corners(model.kind, fit.lens, size_px)] or fits
+    noise = [np.sqrt(noise_variance(fit, len(model.free))) for model, fit in whole]
     return [
         ModelScore(model, fit, _held_out(views, model, fit))
-        for (model, fit), own in zip(fits, noise, strict=True)
+        for (model, fit), own in zip(whole, noise, strict=True)
         if own <= HOPELESS * min(noise)
     ]
 
@@ -81,12 +81,18 @@ def simplest(scores: Sequence[ModelScore]) -> ModelScore:
     Breiman and others, Classification and Regression Trees (1984): the one-standard-error rule.
     """
     best = min(scores, key=lambda score: score.held_out_rms_px)
-    for score in scores:
+    for k, score in enumerate(scores):
         worse = score.held_out - best.held_out
         noise = worse.std(ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else 0.0
-        if worse.mean() <= noise:
+        if worse.mean() <= noise and not _needless_fisheye(score, scores[:k]):
             return score
     return best
+
+
+def _needless_fisheye(score: ModelScore, simpler: Sequence[ModelScore]) -> bool:
+    # a fisheye model also fits an ordinary lens; other programs expect a pinhole there
+    pinholes = [s.held_out_rms_px for s in simpler if s.model.kind == "pinhole"]
+    return score.model.kind == "fisheye" and bool(pinholes) and score.held_out_rms_px > FISHEYE_GAIN * min(pinholes)
 
 
 def _held_out(views: Sequence[BoardView], model: LensModel, fit: LensFit) -> Float64[ndarray, "views"]:
@@ -96,21 +102,22 @@ def _held_out(views: Sequence[BoardView], model: LensModel, fit: LensFit) -> Flo
         out = np.arange(fold, len(views), folds)
         rest = np.setdiff1d(np.arange(len(views)), out)
         known = fit_lens(
-            [views[k] for k in rest],
+            [views[int(k)] for k in rest],
             model.kind,
             fit.lens,
             fit.poses[rest],
             model.columns,
             converged=HELD_OUT_CONVERGED,
         )
-        squares[out] = fit_poses([views[k] for k in out], model.kind, known.lens, fit.poses[out]).squares
+        unseen = [views[int(k)] for k in out]
+        squares[out] = fit_poses(unseen, model.kind, known.lens, fit.poses[out]).squares
     return squares
 
 
 def clean(views: Sequence[BoardView], model: LensModel, start: LensFit, diagonal_px: float) -> Cleaned:
     """Drops views, then corners, that do not fit the others; never more than the stated shares."""
     limit, corner_limit = int(len(views) * BAD_VIEWS_MAX), int(sum(len(v.ids) for v in views) * BAD_CORNERS_MAX)
-    trusted = np.sort(np.argsort(start.squares, kind="stable")[: len(views) - limit])
+    trusted = sorted(np.argsort(start.squares, kind="stable")[: len(views) - limit].tolist())
     lens = fit_model([views[k] for k in trusted], model, replace(start, poses=start.poses[trusted])).lens
     fit = fit_poses(views, model.kind, lens, start.poses)
     current, kept, bad_views, bad_corners = list(views), list(range(len(views))), {}, 0

@@ -14,9 +14,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.board import Board
-from calib.lens_choice import Cleaned, ModelScore
+from calib.lens_choice import FISHEYE_GAIN, Cleaned, ModelScore
 from calib.lens_evidence import board_shape, disagreement
-from calib.lens_models import camera_of
+from calib.lens_models import camera_of, reaches_corners
 from calib.verdict import Light, Reason, Verdict
 from calib.views import Coverage
 
@@ -33,7 +33,6 @@ ASPECT = 0.01  # of fx / fy from one
 CENTER_OFF = (0.1, 0.25)  # of the longer side from the middle
 FOV_DEG = (15.0, 120.0, 220.0)  # narrowest; widest of a pinhole lens; widest of a fisheye
 DISAGREEMENT = 10.0  # times the noise; see tests on real pictures
-FISHEYE_GAIN = 0.8  # held-out RMS of a fisheye over the best pinhole's
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Evidence:
     cleaned: Cleaned
     sigma: Float64[ndarray, "lens"]
     coverage: Coverage
-    mirrored: tuple[bool, ...]  # per used view
+    mirrored: tuple[bool, ...]  # per picture given
 
     @property
     def longer_px(self) -> int:
@@ -99,6 +98,15 @@ def _coverage(e: Evidence) -> Iterator[Reason]:
         words = {"picture": "of the picture", "edges": "of its edges", "corners": "of its corners"}
         seen = ", ".join(f"{getattr(e.coverage, name):.0%} {words[name]}" for name in poor)
         yield Reason("yellow", f"the board covered {seen}; distortion is a guess elsewhere: {e.coverage.advice()}")
+
+
+def _fold(e: Evidence) -> Iterator[Reason]:
+    if not reaches_corners(e.chosen.model.kind, e.chosen.fit.lens, e.size_px):
+        yield Reason(
+            "yellow",
+            "the distortion found turns back before the picture's corners, where no lens does; "
+            "take pictures with the board in the corners",
+        )
 
 
 def _uncertainty(e: Evidence) -> Iterator[Reason]:
@@ -211,6 +219,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _views,
     _tilt,
     _coverage,
+    _fold,
     _uncertainty,
     _geometry,
     _squares,

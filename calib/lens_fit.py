@@ -170,7 +170,7 @@ def start_fit(views: Sequence[BoardView], kind: Kind, size_px: tuple[int, int]) 
     lens = min(fits, key=_cost).lens
     fit = fit_poses(views, kind, lens, start_poses(views, kind, lens))
     for _ in range(2):
-        best = np.argsort(fit.squares, kind="stable")[: len(views) - int(TRIMMED * len(views))]
+        best = np.argsort(fit.squares, kind="stable")[: len(views) - int(TRIMMED * len(views))].tolist()
         trimmed = fit_lens([views[k] for k in best], kind, fit.lens, fit.poses[best], columns)
         # a plane has two poses that look alike; the better lens tells them apart
         fit = fit_poses(views, kind, trimmed.lens, start_poses(views, kind, trimmed.lens, fit.poses))

@@ -19,6 +19,7 @@ from calib.camera import Camera
 
 Kind = Literal["pinhole", "fisheye"]
 LENGTHS: dict[Kind, int] = {"pinhole": 12, "fisheye": 8}
+STEPS = 1000  # along a radius of the picture
 FAR_RAY = 4.0  # tangent of the angle from the axis; beyond it a plane's pose is not started from undistorted points
 
 
@@ -88,6 +89,23 @@ def project(
         return px[:, 0], J[:, :8], J[:, 8:14]
     px, J = cv2.projectPoints(points, pose[:3], pose[3:], K, lens[4:])
     return px[:, 0], J[:, 6:], J[:, :6]
+
+
+def reaches_corners(kind: Kind, lens: Float64[ndarray, "lens"], size_px: tuple[int, int]) -> bool:
+    """Whether the picture's farthest corner shows something: radial distortion does not turn back before it."""
+    size = np.array(size_px)
+    far = np.linalg.norm(np.maximum(lens[2:4], size - 1 - lens[2:4]) / lens[:2])
+    k = lens[4:]
+    if kind == "fisheye":
+        angle = np.linspace(0, np.pi * 0.75, STEPS)
+        distorted = angle * (1 + angle**2 * (k[0] + angle**2 * (k[1] + angle**2 * (k[2] + angle**2 * k[3]))))
+    else:
+        r = np.tan(np.linspace(0, np.deg2rad(85), STEPS))
+        numerator = 1 + r**2 * (k[0] + r**2 * (k[1] + r**2 * k[4]))
+        distorted = r * numerator / (1 + r**2 * (k[5] + r**2 * (k[6] + r**2 * k[7])))
+    turns_back = np.flatnonzero(np.diff(distorted) <= 0)
+    last = turns_back[0] if len(turns_back) else STEPS - 1
+    return bool(distorted[last] >= far)
 
 
 def rays_of(kind: Kind, lens: Float64[ndarray, "lens"], px: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2"]:

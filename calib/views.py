@@ -27,6 +27,7 @@ TILT_MIN = (
 PER_TILT_BIN = 2
 SAME_VIEW = 0.02  # mean movement of the board's four corners, in diagonals of the board's picture
 CORNERS_MIN = 8  # a pose takes 4; fewer than 8 leave too little to judge it by
+REPEATED = "shows the same as"
 GRID_MISFIT = 0.10  # distance of corners from a plane's picture, in diagonals; strong distortion reaches 0.04
 RIM_WEIGHTS = {0: 1.0, 1: 2.0, 2: 3.0}  # a cell inside, at an edge, in a corner of the picture
 
@@ -95,13 +96,13 @@ class Coverage:
         """Where the board should be held next; empty where nothing is missing."""
         if self.tilt_directions < 4:
             # the direction farthest from those seen
-            seen = np.flatnonzero(self.tilts)
+            seen = np.flatnonzero(self.tilts).tolist()
             distance = [min((min((b - s) % 8, (s - b) % 8) for s in seen), default=4) for b in range(8)]
-            return f"tilt the board so that its {TILT_BINS[int(np.argmax(distance))]} side is farther away"
+            return f"tilt the board so that its {TILT_BINS[distance.index(max(distance))]} side is farther away"
         wanted = RIM_ORDER[np.array([self.cells[row, column] == 0 for row, column in RIM_ORDER])]
         if not len(wanted):
             return ""
-        return f"bring the board to the {_place(*wanted[0])} of the picture"
+        return f"bring the board to the {_place(*wanted[0].tolist())} of the picture"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,6 @@ class ViewFacts:
     cells: Bool[ndarray, "5 5"]
     tilt: float  # relative difference in distance over the board
     tilt_bin: int | None  # None: nearly frontal
-    turned_over: bool  # the board's picture is mirrored
     misfit: float  # of a plane's picture, in diagonals of the board's
 
 
@@ -140,7 +140,7 @@ def choose_views(views: Sequence[SeenBoard], board: Board, *, limit: int = VIEWS
     order = sorted(facts, key=lambda index: _canonical(views[index]))
     distinct, same = _without_repeats(order, facts)
     chosen = _cover(distinct, facts, limit)
-    dropped += [Dropped(index, f"shows the same as picture {first + 1}") for index, first in same.items()]
+    dropped += [Dropped(index, f"{REPEATED} picture {first + 1}") for index, first in same.items()]
     dropped += [Dropped(index, "adds nothing to those chosen") for index in distinct if index not in chosen]
     used = tuple(sorted(chosen))
     return ViewChoice(used, tuple(sorted(dropped, key=lambda d: d.index)), coverage_of([facts[k] for k in used]))
@@ -160,7 +160,7 @@ def describe(view: SeenBoard, board: Board) -> ViewFacts:
     flat = (points - middle) / half
     H, _ = cv2.findHomography(flat[view.ids], view.px, 0)
     if H is None or abs(H[2, 2]) < 1e-12:
-        return ViewFacts(np.zeros((4, 2)), np.zeros((GRID, GRID), bool), 0.0, None, False, np.inf)
+        return ViewFacts(np.zeros((4, 2)), np.zeros((GRID, GRID), bool), 0.0, None, np.inf)
     H = H / H[2, 2]
     corners = np.array([0, board.columns - 1, len(points) - 1, len(points) - board.columns])
     quad_px = _map(H, flat[corners])
@@ -173,7 +173,15 @@ def describe(view: SeenBoard, board: Board) -> ViewFacts:
     eighth = round(float(np.arctan2(farther_px[1], farther_px[0])) / (np.pi / 4)) % 8
     tilt_bin = eighth if tilt >= TILT_MIN else None
     cells = _cells(view.px, view.size_px)
-    return ViewFacts(quad_px, cells, tilt, tilt_bin, bool(np.linalg.det(to_px) < 0), float(misfit))
+    return ViewFacts(quad_px, cells, tilt, tilt_bin, float(misfit))
+
+
+def turned_over(view: SeenBoard, board: Board) -> bool:
+    """Whether the board appears mirrored: its corners run the other way round in the picture."""
+    if _unusable(view, board):
+        return False
+    affine = np.linalg.lstsq(np.column_stack([board.points_m()[view.ids, :2], np.ones(len(view.ids))]), view.px)[0]
+    return bool(np.linalg.det(affine[:2]) < 0)
 
 
 def _check(views: Sequence[SeenBoard], board: Board) -> None:

@@ -39,12 +39,13 @@ def hand_held(
     tilt_deg: tuple[float, float] = (10.0, 40.0),
     spread: float = 1.0,
     roll_deg: float = 20.0,
+    width: tuple[float, float] = (0.3, 0.7),
     true_points_m=None,
 ) -> list[Detection]:
     """Views as a person takes them; `true_points_m` is the board as it really is, where that is not as planned."""
     views = []
     while len(views) < count:
-        pose = any_pose(rng, board, camera, tilt_deg, spread, roll_deg)
+        pose = any_pose(rng, board, camera, tilt_deg, spread, roll_deg, width)
         px = project(camera, board.points_m() if true_points_m is None else true_points_m, pose)
         size = np.array([camera.width, camera.height])
         if (px > 0).all() and (px < size - 1).all():
@@ -53,14 +54,14 @@ def hand_held(
     return views
 
 
-def any_pose(rng, board, camera, tilt_deg, spread, roll_deg):
-    """cam_from_board: tilted about a random axis, its middle on a random ray, 30 to 70 % of the picture wide."""
+def any_pose(rng, board, camera, tilt_deg, spread, roll_deg, width):
+    """cam_from_board: tilted about a random axis, its middle on a random ray, `width` of the picture wide."""
     axis = rng.uniform(0, 2 * np.pi)
     tilt = np.deg2rad(rng.uniform(*tilt_deg)) * np.array([np.cos(axis), np.sin(axis), 0])
     roll = np.array([0, 0, np.deg2rad(rng.uniform(-roll_deg, roll_deg))])
     R = cv2.Rodrigues(tilt)[0] @ cv2.Rodrigues(roll)[0]
     points = board.points_m()
-    distance = camera.K[0, 0] * np.ptp(points[:, 0]) / (rng.uniform(0.3, 0.7) * camera.width)
+    distance = camera.K[0, 0] * np.ptp(points[:, 0]) / (rng.uniform(*width) * camera.width)
     size = np.array([camera.width, camera.height])
     middle_px = size / 2 + spread * rng.uniform(-0.5, 0.5, 2) * size
     ray = np.append((middle_px - camera.K[:2, 2]) / camera.K[0, 0], 1.0)
