@@ -21,7 +21,7 @@ ROUNDS = 2
 NOTHING = 1e-5  # of the picture's diagonal: errors below it are no reason to drop anything
 MAD_TO_SIGMA = 1.4826
 VIEWS_PER_FREE = 0.7  # views for each free number of a model: 3 for the simplest, 9 for the richest
-HOPELESS = 1.3  # times the lowest noise: such a model is not cross-validated
+HOPELESS = 1.3  # times the lowest noise of its kind: such a model is not cross-validated
 FISHEYE_GAIN = 0.9  # a fisheye must be better than the best simpler pinhole by this factor
 HELD_OUT_CONVERGED = 1e-7
 
@@ -59,13 +59,14 @@ def score_models(
     enough = [model for model in models if len(views) >= VIEWS_PER_FREE * len(model.free)]
     fits = [(model, fit_model(views, model, starts[model.kind])) for model in enough]
     # a lens whose distortion turns back within the picture is of no use there, however well it fits
-    whole = [(model, fit) for model, fit in fits if reaches_corners(model.kind, fit.lens, size_px)] or fits
-    noise = [np.sqrt(noise_variance(fit, len(model.free))) for model, fit in whole]
-    return [
-        ModelScore(model, fit, _held_out(views, model, fit))
-        for (model, fit), own in zip(whole, noise, strict=True)
-        if own <= HOPELESS * min(noise)
-    ]
+    whole = [(model, fit) for model, fit in fits if reaches_corners(model.kind, fit.lens, size_px)]
+    scores = []
+    for kind in ("pinhole", "fisheye"):
+        own = [(m, f, noise_variance(f, len(m.free))) for m, f in whole if m.kind == kind]
+        own = own or [(m, f, noise_variance(f, len(m.free))) for m, f in fits if m.kind == kind]
+        hopeless = HOPELESS**2 * min((noise for _, _, noise in own), default=0.0)
+        scores += [ModelScore(m, f, _held_out(views, m, f)) for m, f, noise in own if noise <= hopeless]
+    return sorted(scores, key=lambda score: models.index(score.model))
 
 
 def noise_variance(fit: LensFit, free: int) -> float:
@@ -135,9 +136,15 @@ def clean(views: Sequence[BoardView], model: LensModel, start: LensFit, diagonal
 
 
 def _bad_views(fit: LensFit, diagonal_px: float) -> list[int]:
-    rms = np.sqrt(fit.squares)
-    bad = np.flatnonzero(rms > max(BAD_VIEW * np.median(rms), NOTHING * diagonal_px))
-    return sorted(bad.tolist(), key=lambda k: -rms[k])
+    # by the better nine tenths of the corners: a single wrong corner does not condemn its view
+    rms = np.array([_trimmed_rms_px(residual) for residual in fit.residuals_px])
+    bad = np.flatnonzero(rms > max(BAD_VIEW * np.median(rms), NOTHING * diagonal_px)).tolist()
+    return sorted(bad, key=lambda k: -rms[k])
+
+
+def _trimmed_rms_px(residual_px: Float64[ndarray, "n 2"]) -> float:
+    squares = np.sort(np.square(residual_px).sum(axis=1))
+    return float(np.sqrt(squares[: -(-len(squares) * 9 // 10)].mean()))
 
 
 def _without_bad_corners(

@@ -150,6 +150,8 @@ def _fisheye_fov_deg(e: Evidence) -> float:
 
 
 def _squares(e: Evidence) -> Iterator[Reason]:
+    if _wants_fisheye(e):
+        return  # a wrong lens bends and stretches the board
     shape, lens = board_shape(e.cleaned.views, e.chosen), e.chosen.fit.lens
     if shape.bow_px > BOW_PX and shape.bow_sigmas > BOW_SIGMAS:
         yield Reason(
@@ -194,7 +196,7 @@ def _mirror(e: Evidence) -> Iterator[Reason]:
 
 def _agreement(e: Evidence) -> Iterator[Reason]:
     ratio = disagreement(e.cleaned.views, e.chosen)
-    if ratio > DISAGREEMENT:
+    if ratio > DISAGREEMENT and not _wants_fisheye(e):
         yield Reason(
             "yellow",
             f"the pictures do not agree on one lens ({ratio:.0f} times the noise): are they of one camera, with "
@@ -205,13 +207,20 @@ def _agreement(e: Evidence) -> Iterator[Reason]:
 
 
 def _fisheye(e: Evidence) -> Iterator[Reason]:
-    others = [s.held_out_rms_px for s in e.scores if s.model.kind == "fisheye"]
-    if e.chosen.model.kind == "pinhole" and others and min(others) < FISHEYE_GAIN * e.chosen.held_out_rms_px:
+    if _wants_fisheye(e):
         yield Reason(
-            "yellow",
-            f"a fisheye lens fits better ({min(others):.2f} px instead of {e.chosen.held_out_rms_px:.2f} on pictures "
-            "left out); calibrate it as one",
+            "red" if e.chosen.fit.rms_px > RMS_PX[1] else "yellow",
+            f"a fisheye lens fits better ({_best_fisheye_px(e):.2f} px instead of {e.chosen.held_out_rms_px:.2f} on "
+            "pictures left out); calibrate it as one",
         )
+
+
+def _wants_fisheye(e: Evidence) -> bool:
+    return e.chosen.model.kind == "pinhole" and _best_fisheye_px(e) < FISHEYE_GAIN * e.chosen.held_out_rms_px
+
+
+def _best_fisheye_px(e: Evidence) -> float:
+    return min((s.held_out_rms_px for s in e.scores if s.model.kind == "fisheye"), default=np.inf)
 
 
 CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
