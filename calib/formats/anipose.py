@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from calib.camera import Camera
 from calib.errors import UserError
 from calib.formats import checked
 from calib.formats.found import Found
 from calib.formats.toml_text import table
-from calib.formats.units import METRES
+from calib.formats.units import METRES, Unit
 from calib.rig import Rig
 
 KNOWN = {"name", "size", "matrix", "distortions", "rotation", "translation", "fisheye"}
@@ -32,11 +32,10 @@ def read(document: Mapping[str, Any], name: str) -> Found:
         cameras[chosen] = _camera(raw, f"{name}, camera {chosen}")
     metadata = document.get("metadata")
     said = metadata.get("unit") if isinstance(metadata, Mapping) else None
-    if said is not None and said not in METRES:
-        raise UserError(f"{name}: unit {said!r} is not known; known: {', '.join(METRES)}")
+    unit = None if said is None else cast(Unit, checked.word(said, f"{name}, unit", METRES))
     ignored = sorted({key for raw in tables.values() for key in raw} - KNOWN)
     notes = (f"not read: {', '.join(ignored)}",) if ignored else ()
-    return Found(cameras, said, notes=notes)
+    return Found(cameras, unit, notes=notes)
 
 
 def _camera(raw: Mapping[str, Any], where: str) -> Camera:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -144,6 +144,14 @@ def wanted(table: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in table:
         raise UserError(f"{where} has no `{key}`; is the file cut short?")
     return table[key]
+
+
+def word(value: Any, where: str, known: Iterable[str]) -> str:
+    """One of the words that are known."""
+    known = tuple(known)
+    if not isinstance(value, str) or value not in known:
+        raise UserError(f"{where} {_short(value)} is not known; known: {', '.join(known)}")
+    return value
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:

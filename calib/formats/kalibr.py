@@ -53,9 +53,7 @@ def _place(label: str, name: str) -> int:
 def _camera(raw: Mapping[str, Any], where: str, place: np.ndarray | None) -> Camera:
     if (model := checked.wanted(raw, "camera_model", where)) != "pinhole":
         raise UserError(f"{where}: camera model {model!r} is not supported; calibrate with pinhole-radtan or -equi")
-    lens = checked.wanted(raw, "distortion_model", where)
-    if lens not in MODELS:
-        raise UserError(f"{where}: distortion model {lens!r} is not supported; known: {', '.join(MODELS)}")
+    lens = checked.word(checked.wanted(raw, "distortion_model", where), f"{where}, distortion model", MODELS)
     fx, fy, cx, cy = checked.array(checked.wanted(raw, "intrinsics", where), f"{where}, intrinsics", (4,))
     dist = [] if lens == "none" else checked.wanted(raw, "distortion_coeffs", where)
     if lens != "none":

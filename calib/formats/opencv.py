@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from calib.formats import checked
 from calib.formats.found import Found
 from calib.formats.source import read_text
 from calib.formats.storage import Storage
-from calib.formats.units import METRES
+from calib.formats.units import METRES, Unit
 from calib.rig import Rig
 
 ONE_K = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "K")
@@ -44,13 +44,13 @@ def read_pair_folder(folder: Path, *, size: tuple[int, int] | None) -> Found:
 def read(text: str, name: str, *, size: tuple[int, int] | None) -> Found:
     """Whichever of the three it is."""
     storage = Storage(text, name)
-    if (rows := storage.first("cameras")) is not None and rows.isSeq():
+    if isinstance(rows := storage.first("cameras"), list):
         return _list(storage, rows)
     if storage.first(*PAIR_K[0]) is not None:
         return _pair(storage, storage, size)
     if storage.first(*ONE_K) is None:
         raise UserError(
-            f"{name} has no camera_matrix, no M1 and no cameras; its keys: {', '.join(storage.keys()[:12])}"
+            f"{name} has no camera_matrix, no M1 and no cameras; its keys: {', '.join(list(storage.root)[:12])}"
         )
     size = size or _size(storage)
     camera = _camera(storage, name, ONE_K, ONE_DIST, size=size, fisheye=_is_fisheye(storage))
@@ -70,12 +70,12 @@ def _pair(lenses: Storage, pose: Storage, size: tuple[int, int] | None) -> Found
     return Found(cameras, _unit(pose), notes=notes)
 
 
-def _list(storage: Storage, rows: Any) -> Found:
+def _list(storage: Storage, rows: list[Any]) -> Found:
     cameras = {}
-    for number in range(rows.size()):
-        row = rows.at(number)
+    for number, row in enumerate(rows, 1):
         label = storage.first("name", of=row)
-        label = label.string() if label is not None and label.isString() else f"camera{number + 1}"
+        if not isinstance(label, str):
+            label = f"camera{number}"
         if label in cameras:
             raise UserError(f"{storage.name} has camera {label} twice; give each its own name")
         place = {}
@@ -123,12 +123,9 @@ def _is_fisheye(storage: Storage, of: Any = None) -> bool:
     return node is not None and bool(storage.numbers(node, "fisheye_model"))
 
 
-def _unit(storage: Storage) -> Any:
-    node = storage.first("unit")
-    said = node.string() if node is not None and node.isString() else None
-    if said is not None and said not in METRES:
-        raise UserError(f"{storage.name}: unit {said!r} is not known; known: {', '.join(METRES)}")
-    return said
+def _unit(storage: Storage) -> Unit | None:
+    said = storage.first("unit")
+    return None if said is None else cast(Unit, checked.word(said, f"{storage.name}, unit", METRES))
 
 
 def write(rig: Rig, suffix: str) -> str:
@@ -152,7 +149,7 @@ def write(rig: Rig, suffix: str) -> str:
 
 
 def _write_camera(storage: cv2.FileStorage, name: str, camera: Camera) -> None:
-    if not re.fullmatch(r"[\w .+-]+", name, re.ASCII):
+    if not re.fullmatch(r"[\w.+-]+( [\w.+-]+)*", name, re.ASCII):
         raise UserError(f"camera name {name!r} has signs that this format cannot hold; use letters, digits, - and _")
     storage.startWriteStruct("", cv2.FileNode_MAP)
     storage.write("name", name)

@@ -14,6 +14,7 @@ from calib.camera import Camera
 from calib.errors import UserError
 from calib.formats import checked
 from calib.formats.found import Found
+from calib.formats.xml_text import parse_xml
 
 SUBPIXELS = 64
 HALF_TURN = np.diag([1.0, -1.0, -1.0])
@@ -27,12 +28,7 @@ def is_qualisys(text: str) -> bool:
 
 def read(text: str, name: str) -> Found:
     """Cameras by serial number."""
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise UserError(f"{name} declares XML entities, which a calibration does not need; export it anew")
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise UserError(f"{name} is no valid XML ({error}); is the file cut short?") from None
+    root = parse_xml(text, name)
     cameras, notes = {}, []
     for number, element in enumerate(root.iter("camera")):
         serial = element.get("serial") or str(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Literal, cast, get_args
 
 from calib.camera import DIST_LENGTHS, Camera
 from calib.errors import UserError
@@ -13,6 +13,7 @@ from calib.rig import Clock, Quality, Rig
 from calib.verdict import Light
 
 SCHEMA = 1
+Model = Literal["pinhole", "fisheye"]
 TOP = ("schema", "cameras", "quality")
 CAMERA = ("model", "width", "height", "K", "dist", "R", "t_m", "clock_offset_s", "clock_drift_ppm", "assumed")
 FIGURES = ("rms_px", "rotation_sigma_deg", "translation_sigma_deg", "scale_sigma")
@@ -84,9 +85,7 @@ def _quality_table(quality: Quality) -> str:
 def _camera(raw: Any, where: str) -> Camera:
     raw = checked.mapping(raw, where)
     _known(raw, CAMERA, where)
-    model = checked.wanted(raw, "model", where)
-    if model not in DIST_LENGTHS:
-        raise UserError(f"{where}: model {model!r} is not known; known: {', '.join(DIST_LENGTHS)}")
+    model = cast(Model, checked.word(checked.wanted(raw, "model", where), f"{where}, model", DIST_LENGTHS))
     size = [checked.wanted(raw, side, where) for side in ("width", "height")]
     dist = checked.array(checked.wanted(raw, "dist", where), f"{where}, dist").ravel()
     if len(dist) not in DIST_LENGTHS[model]:
@@ -109,9 +108,7 @@ def _clock(raw: Mapping[str, Any], where: str) -> Clock:
 def _quality(raw: Any, where: str) -> Quality:
     raw = checked.mapping(raw, where)
     _known(raw, QUALITY, where)
-    verdict = checked.wanted(raw, "verdict", where)
-    if verdict not in get_args(Light):
-        raise UserError(f"{where}: verdict {verdict!r} is not known; known: {', '.join(get_args(Light))}")
+    verdict = cast(Light, checked.word(checked.wanted(raw, "verdict", where), f"{where}, verdict", get_args(Light)))
     reasons = raw.get("reasons", [])
     if not (isinstance(reasons, list) and all(isinstance(reason, str) for reason in reasons)):
         raise UserError(f"{where}: reasons is a list of sentences, not {reasons!r}")

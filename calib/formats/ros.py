@@ -45,9 +45,7 @@ def read_pair(documents: Mapping[str, Mapping[str, Any]]) -> Found:
 
 
 def _camera(document: Mapping[str, Any], name: str) -> tuple[str, Camera]:
-    lens = document.get("distortion_model", "plumb_bob")
-    if lens not in MODELS:
-        raise UserError(f"{name}: distortion model {lens!r} is not supported; known: {', '.join(MODELS)}")
+    lens = checked.word(document.get("distortion_model", "plumb_bob"), f"{name}, distortion model", MODELS)
     label = document.get("camera_name") or name.rsplit(".", 1)[0]
     size = [checked.wanted(document, key, name) for key in ("image_width", "image_height")]
     dist = _matrix(document, "distortion_coefficients", name).ravel()
