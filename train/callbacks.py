@@ -49,6 +49,7 @@ class Clock(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining, *_: object) -> None:  # type: ignore[override]
         """Looks at the clock."""
+        pl_module.tick()
         if pl_module.progress >= 1.0:
             trainer.should_stop = True
 

@@ -31,6 +31,8 @@ from train.stream import Batch, CropStream, Pool, loader, plain_loader
 
 WARMUP_STEPS = 300
 MAX_GRADIENT_NORM = 5.0
+# the longest time between two steps that counts: longer than any validation, shorter than a pause
+STEP_MAX_S = 120.0
 FINAL_LEARNING_RATE = 0.02  # of the peak
 # what a resumed run, and one whose batches are endless, are meant to do
 EXPECTED_WARNINGS = (
@@ -78,17 +80,18 @@ class PoseTraining(lightning.LightningModule):
     def __init__(self, network: PoseResNet, recipe: Recipe) -> None:
         super().__init__()
         self.network, self.recipe = network, recipe
-        self.hours_before = 0.0
-        self.started_s = time.monotonic()
+        self.hours = 0.0  # training time so far, all sittings together
+        self._seen_s = time.monotonic()
         self.images_seen = 0
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
-    @property
-    def hours(self) -> float:
-        """Training time so far, all sittings together."""
-        return self.hours_before + (time.monotonic() - self.started_s) / 3600
+    def tick(self) -> None:
+        """Counts the time since the last step; a process that stood still meanwhile did not train."""
+        now_s = time.monotonic()
+        self.hours += min(now_s - self._seen_s, STEP_MAX_S) / 3600
+        self._seen_s = now_s
 
     @property
     def progress(self) -> float:
@@ -161,9 +164,9 @@ class PoseTraining(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The run's clock goes on where it was."""
-        self.hours_before = checkpoint["pose_run"]["hours"]
+        self.hours = checkpoint["pose_run"]["hours"]
         self.images_seen = checkpoint["pose_run"]["images_seen"]
-        self.started_s = time.monotonic()
+        self._seen_s = time.monotonic()
 
 
 class Crops(lightning.LightningDataModule):

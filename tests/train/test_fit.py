@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from engine.backends.eager import EagerEngine
-from engine.model import ARCHITECTURES, Architecture
+from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import read_weights
 from train.augment import Augmentation
 from train.datasets.labelled2d import DatasetError
 from train.evaluate import evaluate, table
-from train.fit import Phase, PoseTraining, Recipe, fit
+from train.fit import STEP_MAX_S, Phase, PoseTraining, Recipe, fit
 from train.pretrain import PRESETS, pretrain, recipe_for
 from train.stream import CropStream, Pool
 
@@ -44,6 +44,16 @@ def test_a_run_stops_by_its_clock_and_resumes_where_it_was(tmp_path, pools):
     again, _ = fit(TINY, pools, pools[0].samples, _recipe(8 / 3600), tmp_path)
     assert again.images_seen > seen
     assert again.hours < 12 / 3600
+
+
+def test_a_process_that_stood_still_did_not_train(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("train.fit.time.monotonic", lambda: now[0])
+    training = PoseTraining(PoseResNet(TINY), _recipe(1.0))
+    for wait_s in (2.0, 3.0, 3600.0, 1.0):
+        now[0] += wait_s
+        training.tick()
+    assert training.hours == pytest.approx((6.0 + STEP_MAX_S) / 3600)
 
 
 def test_an_interrupted_run_loses_nothing_and_goes_on(tmp_path, pools, monkeypatch):
