@@ -72,12 +72,10 @@ def _bow(views: Sequence[BoardView], fit: LensFit, shape: Float64[ndarray, "3"])
     """Range of the heights over the best plane, and the movement of the farthest corner in the typical view."""
     points_m = np.unique(np.concatenate([view.points_m for view in views]), axis=0)
     plane = np.linalg.lstsq(_plane_terms(points_m), _bow_terms(points_m) @ shape, rcond=None)[0]
-    moved_px = []
-    for view, pose in zip(views, fit.poses, strict=True):
-        bent_m = view.points_m.copy()
-        bent_m[:, 2] = _bow_terms(bent_m) @ shape - _plane_terms(bent_m) @ plane
-        flat_px, bent_px = (project(fit.kind, fit.lens, pose, points)[0] for points in (view.points_m, bent_m))
-        moved_px.append(np.linalg.norm(bent_px - flat_px, axis=1).max())
+    flat = [view.points_m for view in views]
+    bent = [points + np.outer(_bow_terms(points) @ shape - _plane_terms(points) @ plane, (0, 0, 1)) for points in flat]
+    both = zip(project(fit.kind, fit.lens, fit.poses, flat), project(fit.kind, fit.lens, fit.poses, bent), strict=True)
+    moved_px = [np.linalg.norm(b[0] - f[0], axis=1).max() for f, b in both]
     heights_m = _bow_terms(points_m) @ shape - _plane_terms(points_m) @ plane
     return float(np.ptp(heights_m)), float(np.median(moved_px))
 

@@ -18,6 +18,7 @@ from calib.lens_models import START, Kind, LensModel, plain_lens, project, rays_
 
 MAX_STEPS = 60
 CONVERGED = 1e-13  # relative fall of the cost
+POSES_CONVERGED = 1e-8
 FOCAL_STARTS = (0.45, 1.0, 2.2)  # times the longer side: 96, 53 and 26 degrees of view
 START_VIEWS = 12  # for the choice of the start
 TRIMMED = 0.2  # of the views: a start is fitted without those that fit worst
@@ -151,7 +152,7 @@ def evaluate(
     possible = np.isfinite(lens).all() and np.isfinite(poses).all() and lens[:2].min() > 0 and (poses[:, 5] > 0).all()
     if not possible:
         return LensFit(kind, lens, poses, tuple(np.full_like(view.px, np.nan) for view in views), ())
-    projected = [project(kind, lens, pose, view.points_m) for view, pose in zip(views, poses, strict=True)]
+    projected = project(kind, lens, poses, [view.points_m for view in views])
     residuals_px = tuple(view.px - px for view, (px, _, _) in zip(views, projected, strict=True))
     return LensFit(kind, lens, poses, residuals_px, tuple((by_lens, by_pose) for _, by_lens, by_pose in projected))
 
@@ -180,10 +181,8 @@ def start_fit(views: Sequence[BoardView], kind: Kind, size_px: tuple[int, int]) 
 def fit_poses(
     views: Sequence[BoardView], kind: Kind, lens: Float64[ndarray, "lens"], poses: Float64[ndarray, "views 6"]
 ) -> LensFit:
-    """Only the poses, each view for itself; the lens stays."""
-    nothing = np.zeros((len(lens), 0))
-    own = [fit_lens([v], kind, lens, p[None], nothing).poses[0] for v, p in zip(views, poses, strict=True)]
-    return evaluate(views, kind, lens, np.array(own))
+    """Only the poses, near enough to go on from; the lens stays."""
+    return fit_lens(views, kind, lens, poses, np.zeros((len(lens), 0)), converged=POSES_CONVERGED)
 
 
 def start_poses(
@@ -193,24 +192,25 @@ def start_poses(
     known: Float64[ndarray, "views 6"] | None = None,
 ) -> Float64[ndarray, "views 6"]:
     """Per view the best of the two poses of a plane (IPPE, Collins and Bartoli 2014) and of the one already known."""
-    poses = []
-    for k, view in enumerate(views):
-        options = _plane_poses(view, kind, lens)
-        if known is not None:
-            options.append(known[k])
-        fits = [evaluate([view], kind, lens, pose[None]) for pose in options]
-        poses.append(min(fits, key=_cost).poses[0])
-    return np.array(poses)
+    options = np.array([_plane_poses(view, kind, lens) for view in views])
+    tries = [options[:, 0], options[:, 1], *([] if known is None else [known])]
+    squares = np.array([evaluate(views, kind, lens, poses).squares for poses in tries])
+    best = np.argmin(np.where(np.isfinite(squares), squares, np.inf), axis=0)
+    return np.array([tries[choice][k] for k, choice in enumerate(best)])
 
 
-def _plane_poses(view: BoardView, kind: Kind, lens: Float64[ndarray, "lens"]) -> list[Float64[ndarray, "6"]]:
+def _plane_poses(view: BoardView, kind: Kind, lens: Float64[ndarray, "lens"]) -> Float64[ndarray, "2 6"]:
     rays = rays_of(kind, lens, view.px)
     good = np.isfinite(rays).all(axis=1)
+    poses = np.tile([0, 0, 0, 0, 0, 1.0], (2, 1))
     if good.sum() < 4:
-        return [np.array([0, 0, 0, 0, 0, 1.0])]
+        return poses
     points, rays = np.ascontiguousarray(view.points_m[good]), np.ascontiguousarray(rays[good])
     _, rotations, translations, _ = cv2.solvePnPGeneric(points, rays, np.eye(3), None, flags=cv2.SOLVEPNP_IPPE)
-    return [np.concatenate([r.ravel(), t.ravel()]) for r, t in zip(rotations, translations, strict=True)]
+    found = [np.concatenate([r.ravel(), t.ravel()]) for r, t in zip(rotations, translations, strict=True)]
+    before = [pose for pose in found if np.isfinite(pose).all() and pose[5] > 0]
+    poses[: len(before)] = before[:2] if before else poses[:0]
+    return poses
 
 
 def fit_model(views: Sequence[BoardView], model: LensModel, start: LensFit) -> LensFit:

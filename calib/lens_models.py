@@ -7,6 +7,7 @@ Pinhole with rational distortion as in OpenCV after Brown (1971); fisheye after 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,15 +81,24 @@ def matrix_of(lens: Float64[ndarray, "lens"]) -> Float64[ndarray, "3 3"]:
 
 
 def project(
-    kind: Kind, lens: Float64[ndarray, "lens"], pose: Float64[ndarray, "6"], points_m: Float64[ndarray, "n 3"]
-) -> tuple[Float64[ndarray, "n 2"], Float64[ndarray, "twice_n lens"], Float64[ndarray, "twice_n 6"]]:
-    """Pixels of points; derivatives by lens and by pose (rotation vector, translation), rows x0 y0 x1 y1 ..."""
-    K, points = matrix_of(lens), points_m[:, None]
-    if kind == "fisheye":
-        px, J = cv2.fisheye.projectPoints(points, pose[:3], pose[3:], K, lens[4:])
-        return px[:, 0], J[:, :8], J[:, 8:14]
-    px, J = cv2.projectPoints(points, pose[:3], pose[3:], K, lens[4:])
-    return px[:, 0], J[:, 6:], J[:, :6]
+    kind: Kind,
+    lens: Float64[ndarray, "lens"],
+    poses: Float64[ndarray, "views 6"],
+    points_m: Sequence[ndarray],  # per view (n, 3)
+) -> list[tuple[ndarray, ndarray, ndarray]]:
+    """Per view the pixels (n, 2) of points and the derivatives by lens (2 n, lens) and by pose (2 n, 6).
+
+    A pose is a rotation vector and a translation; the rows of derivatives are x0 y0 x1 y1 ...
+    """
+    K, dist, projected = matrix_of(lens), lens[4:], []
+    for pose, points in zip(poses, points_m, strict=True):
+        if kind == "fisheye":
+            px, J = cv2.fisheye.projectPoints(points[:, None], pose[:3], pose[3:], K, dist)
+            projected.append((px[:, 0], J[:, :8], J[:, 8:14]))
+        else:
+            px, J = cv2.projectPoints(points[:, None], pose[:3], pose[3:], K, dist)
+            projected.append((px[:, 0], J[:, 6:], J[:, :6]))
+    return projected
 
 
 def reaches_corners(kind: Kind, lens: Float64[ndarray, "lens"], size_px: tuple[int, int]) -> bool:
