@@ -1,12 +1,14 @@
 """Small files as other programs write them."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from calib.errors import UserError
-from calib.formats import read_rig
+from calib.formats import FORMATS, read_rig, write_rig
 
 KALIBR = """cam0:
   cam_overlaps: [1]
@@ -197,3 +199,21 @@ def test_the_content_decides_not_the_suffix(tmp_path):
     (tmp_path / "b.txt").write_text("# comment\n" + KALIBR)
     assert read_rig(tmp_path / "a.txt").format == "anipose"
     assert read_rig(tmp_path / "b.txt").format == "kalibr"
+
+
+CONVENTIONS = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
+
+
+def test_the_rig_file_in_the_conventions_is_one(tmp_path):
+    example = re.search(r"```toml\n(schema = 1\n.*?)```", CONVENTIONS.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "rig.toml").write_text(example[1])
+    rig = read_rig(tmp_path / "rig.toml").rig
+    np.testing.assert_allclose(rig.cameras["left"].center_world_m, (0, 0, 1.4))
+    again = write_rig(tmp_path / "again.toml", rig).read_text()
+    body = [line for line in again.splitlines() if line and not line.startswith("#")]
+    assert body == [line for line in example[1].splitlines() if line]
+
+
+def test_the_conventions_list_every_format():
+    listed = re.findall(r"^\| `(\w+)`[^|]*\| read(, write)? \|", CONVENTIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name, _ in listed] == list(FORMATS)
