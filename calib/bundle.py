@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from calib.camera import Camera
 
 STEPS_MAX = 40
-TOLERANCE, ROBUST_TOLERANCE = 1e-12, 1e-3  # relative gain of the cost at which the search ends
+TOLERANCE, ROBUST_TOLERANCE = 1e-12, 1e-5  # relative gain of the cost at which the search ends
 BEHIND_M = 1e-3  # a point nearer to the camera's plane is projected as if it lay there
 
 

@@ -134,7 +134,7 @@ def world_reasons(
         text = f"{what} reach {deepest:.2f} m under the floor: the world is flipped, or the board did not lie on it"
         reasons.append(Reason("red", text))
     downward = [name for name, camera in cameras.items() if camera.R[1, 2] > 0]  # the picture's down points up
-    if len(downward) == len(cameras):
+    if downward and len(downward) == len(cameras):
         reasons.append(Reason("red", "up in the world is down in every picture: the floor is flipped"))
     elif downward:
         text = f"camera {', '.join(downward)} stands on its head, or the floor is flipped; look at the floor again"

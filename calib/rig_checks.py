@@ -30,6 +30,7 @@ DROPPED = 0.1
 FOCAL = (0.01, 0.03)
 STRETCH = (0.004, 0.02)
 BOW = (0.005, 0.03)  # of the board's diagonal
+MIRRORED = "switch mirroring off in the cameras' program; of a two-sided board show the front as well"
 DISTANCES = 0.01  # error of board distances, of the board's diagonal
 
 
@@ -74,7 +75,7 @@ def _mixed_up(
 ) -> Iterable[Reason]:
     seen = [one for row in views.values() for one in row if one is not None]
     if np.mean([one.mirrored for one in seen]) > 0.9:
-        yield Reason("red", "every picture shows the board mirrored: switch off mirroring in the cameras' program")
+        yield Reason("red", f"every picture shows the board mirrored: {MIRRORED}")
     for a, b in combinations(solved.names, 2):
         if rig_suspects.same_pictures(views[a], views[b]):
             yield Reason("red", f"{a} and {b} show the same pictures: put each camera's pictures under its own name")

@@ -20,6 +20,7 @@ from calib.verdict import Reason
 SQUARE_SIGMA = 0.004  # printing and measuring, relative
 TAPE_SIGMA_M = 0.01  # lens fronts are not where the rays meet
 HEIGHT_SIGMA = 0.015  # bones as parts of the body's height differ between people
+BOARD = "the board"
 DOUBTFUL, IMPOSSIBLE = 0.05, 0.001  # probability of a chi-square as large: yellow, red
 
 
@@ -57,7 +58,7 @@ class Squares:
 
     def reading(self, rig: Rig) -> Reading:
         """The rig has exactly this size."""
-        return Reading("the board", self.square_m, self.square_m, self.sigma, "measure the squares again")
+        return Reading(BOARD, self.square_m, self.square_m, self.sigma, "measure the squares again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,14 @@ class Scale:
         if self.probability is None:
             return []
         by_size = sorted(self.readings, key=lambda reading: reading.log_scale)
-        low, high = by_size[0], by_size[-1]
+        # the board, or else the least sure, is the one to look at again
+        first, last = sorted((by_size[0], by_size[-1]), key=lambda reading: (reading.name == BOARD, reading.sigma))
         shown = _common_length(self.readings)
-        said = f"{high.name} says {shown * np.exp(high.log_scale):.2f} m, {low.name} says "
-        said += f"{shown * np.exp(low.log_scale):.2f} m"
+        said = f"{first.name} says {shown * np.exp(first.log_scale):.2f} m, {last.name} says "
+        said += f"{shown * np.exp(last.log_scale):.2f} m"
         if self.probability >= DOUBTFUL:
             return [Reason("green", f"the measures agree: {said}")]
-        least = max(self.readings, key=lambda reading: (reading.name == "the board", reading.sigma))
-        text = f"{said}: {least.advice}, and check that focus and zoom are those of the lens calibration"
+        text = f"{said}: {last.advice}, and check that focus and zoom are those of the lens calibration"
         return [Reason("red" if self.probability < IMPOSSIBLE else "yellow", text)]
 
 
