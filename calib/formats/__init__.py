@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from calib.camera import Camera
 from calib.errors import UserError
 from calib.formats import anipose, colmap, kalibr, opencv, rig_toml
 from calib.formats.found import ReadRig
@@ -13,7 +15,7 @@ from calib.formats.source import write_whole
 from calib.formats.units import Unit, in_metres, scale_of
 from calib.rig import Quality, Rig
 
-__all__ = ["FORMATS", "WRITABLE", "ReadRig", "Unit", "Writable", "read_rig", "write_rig"]
+__all__ = ["FORMATS", "WRITABLE", "ReadRig", "Unit", "Writable", "read_lenses", "read_rig", "write_rig"]
 
 Writable = Literal["rig", "anipose", "opencv", "kalibr", "colmap"]
 WRITABLE: tuple[Writable, ...] = ("rig", "anipose", "opencv", "kalibr", "colmap")
@@ -40,6 +42,16 @@ def read_rig(
     notes = found.notes if scale.note is None else (*found.notes, scale.note)
     reason = f"imported from {path.name}, not measured by this program"
     return ReadRig(Rig(cameras, quality=Quality("yellow", (reason, *notes), "imported", scale.certain)), name, notes)
+
+
+def read_lenses(
+    path: str | Path, *, size_px: tuple[int, int] | None = None, part: str | None = None
+) -> dict[str, Camera]:
+    """Only the lenses of a file or folder: for several cameras that have no places, and without a question of units."""
+    _, found = recognised(Path(path), part=part, size=size_px)
+    if not found.cameras:
+        raise UserError(f"{path} has no camera; give the calibration file")
+    return {name: replace(camera, cam_from_world=None) for name, camera in found.cameras.items()}
 
 
 def write_rig(path: str | Path, rig: Rig, *, format: Writable = "rig") -> Path:

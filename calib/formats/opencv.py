@@ -59,13 +59,14 @@ def read(text: str, name: str, *, size: tuple[int, int] | None) -> Found:
 
 
 def _pair(lenses: Storage, pose: Storage, size: tuple[int, int] | None) -> Found:
-    R, T = (_wanted(pose, key) for key in ("R", "T"))
     size = size or _size(lenses) or _size(pose)
-    places = [(np.eye(3), np.zeros(3)), (R, T)]
+    places: list[dict[str, Any]] = [{}, {}]
+    if any(pose.first(key) is not None for key in ("R", "T")):
+        places = [{"R": np.eye(3), "t": np.zeros(3)}, {"R": _wanted(pose, "R"), "t": _wanted(pose, "T")}]
     cameras = {}
-    for number, (R, t) in enumerate(places):
+    for number, place in enumerate(places):
         keys = PAIR_K[number], PAIR_DIST[number]
-        cameras[f"camera{number + 1}"] = _camera(lenses, lenses.name, *keys, size=size, fisheye=False, R=R, t=t)
+        cameras[f"camera{number + 1}"] = _camera(lenses, lenses.name, *keys, size=size, fisheye=False, **place)
     notes = (WORLD,) if size else (WORLD, checked.size_guess(list(cameras), cameras))
     return Found(cameras, _unit(pose), notes=notes)
 

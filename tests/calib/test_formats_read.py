@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calib.errors import UserError
-from calib.formats import FORMATS, read_rig, write_rig
+from calib.formats import FORMATS, read_lenses, read_rig, write_rig
 
 KALIBR = """cam0:
   cam_overlaps: [1]
@@ -199,6 +199,20 @@ def test_the_content_decides_not_the_suffix(tmp_path):
     (tmp_path / "b.txt").write_text("# comment\n" + KALIBR)
     assert read_rig(tmp_path / "a.txt").format == "anipose"
     assert read_rig(tmp_path / "b.txt").format == "kalibr"
+
+
+def test_lenses_are_read_where_places_are_missing_or_their_unit_is_not_known(tmp_path):
+    K = [[900.0, 0, 639.5], [0, 900, 359.5], [0, 0, 1]]
+    lenses = storage(M1=K, D1=np.zeros(5), M2=K, D2=np.zeros(5))
+    (tmp_path / "lenses.yml").write_text(lenses)
+    with pytest.raises(UserError, match="lenses of 2 cameras but no places"):
+        read_rig(tmp_path / "lenses.yml")
+    found = read_lenses(tmp_path / "lenses.yml", size_px=(1280, 720))
+    assert list(found) == ["camera1", "camera2"]
+    (tmp_path / "a.toml").write_text(ANIPOSE.replace("-1020.0", "-20.0").replace("400.0]", "4.0]"))
+    with pytest.raises(UserError, match="give the unit"):
+        read_rig(tmp_path / "a.toml")
+    assert read_lenses(tmp_path / "a.toml")["a"].cam_from_world is None
 
 
 CONVENTIONS = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
