@@ -18,7 +18,9 @@ from calib.detection import Detection
 
 CORNERS_MIN = 4  # fewer hold no plane
 MARKERS_ENOUGH = 4  # a side on which this many markers are read is the right one
-PERIMETER_RATE_MIN = 0.01  # of a marker to the longer side of the picture: OpenCV's 0.03 misses far boards
+MARKER_MIN_PX = (
+    10  # side of the smallest marker; OpenCV asks for 3 % of the picture, which misses far boards in large ones
+)
 UPSCALED_PX = 2600  # longer side up to which a picture is doubled
 STRAY = 0.04  # of the board's extent: a corner farther from the plane's place was misread; leaves room for distortion
 
@@ -68,19 +70,20 @@ def dictionary_of(name: str) -> cv2.aruco.Dictionary:
     return cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, f"DICT_{name}"))
 
 
-def parameters() -> cv2.aruco.DetectorParameters:
-    """How markers are looked for."""
+def parameters(image: ndarray) -> cv2.aruco.DetectorParameters:
+    """How markers are looked for in a picture of this size; smaller ones cost seconds in a noisy picture."""
     chosen = cv2.aruco.DetectorParameters()
-    chosen.minMarkerPerimeterRate = PERIMETER_RATE_MIN
+    chosen.minMarkerPerimeterRate = 4 * MARKER_MIN_PX / max(image.shape)
     return chosen
 
 
 def read_markers(gray: UInt8[ndarray, "h w"], dictionary: str, scale: int) -> Markers | None:
     """The markers of the side on which most are read; None where no side has two."""
-    detector = cv2.aruco.ArucoDetector(dictionary_of(dictionary), parameters())
     best: Markers | None = None
     for side in sides(scale):
-        corners, ids, _ = detector.detectMarkers(side.seen(gray))
+        image = side.seen(gray)
+        detector = cv2.aruco.ArucoDetector(dictionary_of(dictionary), parameters(image))
+        corners, ids, _ = detector.detectMarkers(image)
         if ids is None or len(ids) < 2 or (best is not None and len(ids) <= len(best.ids)):
             continue
         best = Markers(side, np.array(corners, dtype=np.float64).reshape(-1, 4, 2), ids.ravel().astype(np.int64))
@@ -116,7 +119,7 @@ def _corners(gray: ndarray, board: Board, side: Side) -> Detection | None:
         layout = _layout(board, legacy)
         options = cv2.aruco.CharucoParameters()
         options.tryRefineMarkers = True
-        detector = cv2.aruco.CharucoDetector(layout, options, parameters())
+        detector = cv2.aruco.CharucoDetector(layout, options, parameters(image))
         px, ids, _, _ = detector.detectBoard(image)
         if ids is None or len(ids) < CORNERS_MIN:
             continue

@@ -11,51 +11,113 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
+from calib.board import CORNERS_MAX
+
 Grid = Float64[ndarray, "rows columns 2"]
 
-QUICK = cv2.CALIB_CB_NORMALIZE_IMAGE
-EXACT = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
+NORMALIZED, EXHAUSTIVE = cv2.CALIB_CB_NORMALIZE_IMAGE, cv2.CALIB_CB_EXHAUSTIVE
+QUICK = (NORMALIZED, 0)  # normalising helps flat pictures and harms infrared ones: each finds what the other misses
+PATIENT = (NORMALIZED, 0, NORMALIZED | EXHAUSTIVE, EXHAUSTIVE)
 PREVIEW_PX = 640  # longer side of the picture on which a board is looked for first
 SIDE_MIN_PX = 48  # OpenCV raises on smaller pictures
-CROP_SQUARES = 2.0  # around the corners: the outer squares and their white margin
+SEED = (3, 3)  # corners of the least piece of a board
+WINDOW = 2.7  # squares per half window of the sub-pixel search: larger ones reach the next edge
+WINDOW_PX = (2, 11)
+MOVED_MAX = 0.3  # of a square: a corner that the sub-pixel search takes farther was none
+CARRIED_ON = 0.8  # of the squares beyond a line of corners look as a board that goes on
 
 
 def find(gray: UInt8[ndarray, "h w"], columns: int, rows: int) -> Grid | None:
-    """The corners, as exactly as they can be had: first where the board is, then those in full resolution."""
-    if min(gray.shape) < SIDE_MIN_PX:
-        return None
-    rough = find_quickly(gray, columns, rows)
-    if rough is not None:
-        left, top, right, bottom = _surroundings(rough, gray.shape)
-        exact = _search(gray[top:bottom, left:right], columns, rows, EXACT)
-        if exact is not None:
-            return exact + np.array([left, top])
-    return _search(gray, columns, rows, EXACT)
+    """The corners of a board of this size: of the reduced picture, else the whole one, else pieces that are grown."""
+    if (grid := find_quickly(gray, columns, rows)) is not None:
+        return grid
+    for flags in PATIENT:
+        grid = _search(gray, columns, rows, flags)
+        if grid is not None and fits(grid := grown(gray, grid), columns, rows):
+            return _turned(gray, grid, columns, rows)
+    for view_px in (max(gray.shape), PREVIEW_PX):
+        grid = largest(gray, view_px)
+        if grid is not None and fits(grid, columns, rows):
+            return _turned(gray, grid, columns, rows)
+    return None
 
 
 def find_quickly(gray: UInt8[ndarray, "h w"], columns: int, rows: int) -> Grid | None:
-    """The corners in a reduced picture, then moved to the nearest saddle in the whole one: for a live preview."""
-    if min(gray.shape) < SIDE_MIN_PX:
-        return None
+    """The corners found in a reduced picture and refined in the whole one: for a live preview."""
     small, scale = reduced(gray, PREVIEW_PX)
-    grid = _search(small, columns, rows, QUICK)
-    if grid is None or scale == 1:
-        return grid
-    return _refined(gray, (grid + 0.5) * scale - 0.5)
+    for flags in QUICK:
+        grid = _search(small, columns, rows, flags)
+        if grid is None:
+            continue
+        grid = grown(gray, refined(gray, (grid + 0.5) * scale - 0.5))
+        return _turned(gray, grid, columns, rows) if fits(grid, columns, rows) else None
+    return None
 
 
-def largest(gray: UInt8[ndarray, "h w"]) -> Grid | None:
-    """The largest board of at least 3 by 3 inner corners, whatever its size."""
-    if min(gray.shape) < SIDE_MIN_PX:
+def largest(gray: UInt8[ndarray, "h w"], view_px: int = PREVIEW_PX) -> Grid | None:
+    """The largest board whatever its size, looked for in a picture reduced to this longer side."""
+    small, scale = reduced(gray, view_px)
+    grids = []
+    for flags in QUICK:
+        grid = _search(small, *SEED, flags | cv2.CALIB_CB_LARGER)
+        if grid is not None:
+            grids.append(grown(gray, refined(gray, (grid + 0.5) * scale - 0.5)))
+    return canonical(gray, max(grids, key=lambda grid: grid.size)) if grids else None
+
+
+def fits(grid: Grid, columns: int, rows: int) -> bool:
+    """Whether a board has this size, whichever way round."""
+    return sorted(grid.shape[:2]) == sorted((columns, rows))
+
+
+def grown(gray: UInt8[ndarray, "h w"], grid: Grid) -> Float64[ndarray, "r c 2"]:
+    """A piece of a board carried on to all sides for as long as its squares alternate.
+
+    OpenCV also finds a small board in a larger one, and with CALIB_CB_LARGER often only a piece of it.
+    """
+    stuck = 0
+    while stuck < 4 and max(grid.shape) < CORNERS_MAX:
+        line = _next_line(gray, grid)
+        stuck = 0 if line is not None else stuck + 1
+        if line is not None:
+            grid = np.concatenate([line[None], grid])
+        grid = np.rot90(grid)
+    return np.ascontiguousarray(grid)
+
+
+def _next_line(gray: UInt8[ndarray, "h w"], grid: Grid) -> Float64[ndarray, "columns 2"] | None:
+    """The corners above the first row, where the board goes on there."""
+    line = 3 * grid[0] - 3 * grid[1] + grid[2]
+    beyond = line + (line - grid[0]) / 2
+    if (np.minimum(line, beyond) < 0).any() or (np.maximum(line, beyond) > np.array(gray.shape[::-1]) - 1).any():
         return None
-    flags = QUICK | cv2.CALIB_CB_LARGER
-    found, corners, meta = cv2.findChessboardCornersSBWithMeta(gray, (3, 3), flags)
-    if not found:
-        return None
-    return canonical(gray, corners.reshape(*meta.shape[:2], 2).astype(np.float64))
+    with_line = np.concatenate([line[None], grid[:2]])
+    line = refined(gray, with_line)[0]
+    beyond = (line[:-1] + line[1:]) / 2 + (line - grid[0])[:-1] / 4 + (line - grid[0])[1:] / 4
+    middles = squares(np.concatenate([line[None], grid[:2]]))
+    other, alike = levels_at(gray, middles).astype(float)
+    level = levels_at(gray, beyond).astype(float)
+    goes_on = np.abs(level - alike) < np.abs(level - other)
+    return line if goes_on.mean() > CARRIED_ON else None
 
 
-def canonical(gray: UInt8[ndarray, "h w"], grid: Grid) -> Grid:
+def refined(gray: UInt8[ndarray, "h w"], grid: Grid) -> Grid:
+    """Corners moved to the saddle of grey levels nearby: half the error of what the search gives."""
+    side_px = square_px(grid)
+    half = int(np.clip(side_px / WINDOW, *WINDOW_PX))
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 0.001)
+    corners = np.ascontiguousarray(grid.reshape(-1, 1, 2), dtype=np.float32)
+    exact = cv2.cornerSubPix(gray, corners, (half, half), (-1, -1), criteria).reshape(grid.shape).astype(np.float64)
+    moved = np.linalg.norm(exact - grid, axis=-1, keepdims=True)
+    return np.where(moved < MOVED_MAX * side_px + 1, exact, grid)
+
+
+def squares(grid: Grid) -> Float64[ndarray, "r c 2"]:
+    """The middles of the squares between the corners."""
+    return (grid[:-1, :-1] + grid[:-1, 1:] + grid[1:, :-1] + grid[1:, 1:]) / 4
+
+
+def canonical(gray: UInt8[ndarray, "h w"], grid: Grid) -> Float64[ndarray, "r c 2"]:
     """The same corners, columns clockwise before rows, from the corner at an outer black square.
 
     Of two equal ways to read a symmetric board the one whose columns run more to the right is taken.
@@ -99,33 +161,31 @@ def reduced(gray: UInt8[ndarray, "h w"], longer_side_px: int) -> tuple[UInt8[nda
 
 
 def _search(gray: UInt8[ndarray, "h w"], columns: int, rows: int, flags: int) -> Grid | None:
+    """What OpenCV finds, refined."""
     if min(gray.shape) < SIDE_MIN_PX:
         return None
-    found, corners = cv2.findChessboardCornersSB(np.ascontiguousarray(gray), (columns, rows), flags=flags)
+    found, corners, meta = cv2.findChessboardCornersSBWithMeta(gray, (columns, rows), flags)
     if not found:
         return None
-    return canonical(gray, corners.reshape(rows, columns, 2).astype(np.float64))
+    return refined(gray, corners.reshape(*meta.shape[:2], 2).astype(np.float64))
 
 
-def _refined(gray: UInt8[ndarray, "h w"], grid: Grid) -> Grid:
-    half = int(np.clip(square_px(grid) / 3, 2, 8))
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01)
-    corners = np.ascontiguousarray(grid.reshape(-1, 1, 2), dtype=np.float32)
-    return cv2.cornerSubPix(gray, corners, (half, half), (-1, -1), criteria).reshape(grid.shape).astype(np.float64)
+def _turned(gray: UInt8[ndarray, "h w"], grid: Grid, columns: int, rows: int) -> Float64[ndarray, "r c 2"]:
+    """The corners in canonical order with this many columns."""
+    return canonical(gray, grid if grid.shape[:2] == (rows, columns) else np.rot90(grid))
 
 
-def _surroundings(grid: Grid, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the corners with their outer squares and some white."""
-    square = max(np.linalg.norm(np.diff(grid, axis=axis), axis=-1).max() for axis in (0, 1))
-    low = np.maximum(np.floor(grid.min(axis=(0, 1)) - CROP_SQUARES * square), 0).astype(int)
-    high = np.minimum(np.ceil(grid.max(axis=(0, 1)) + CROP_SQUARES * square) + 1, shape[1::-1]).astype(int)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+def levels_at(gray: UInt8[ndarray, "h w"], px: Float64[ndarray, "*n 2"]) -> UInt8[ndarray, "*n"]:
+    """Grey levels between pixels; 0 outside of the picture."""
+    # an empty second map, as OpenCV's stubs ask for, makes remap of one map with two channels read garbage
+    flat = px.reshape(1, -1, 2).astype(np.float32)
+    levels = cv2.remap(gray, flat[..., 0].copy(), flat[..., 1].copy(), cv2.INTER_LINEAR)
+    return levels.reshape(px.shape[:-1])
 
 
 def _first_is_black(gray: UInt8[ndarray, "h w"], grid: Grid) -> bool:
     """Whether the squares of the first one's colour are the darker ones."""
-    middles = (grid[:-1, :-1] + grid[:-1, 1:] + grid[1:, :-1] + grid[1:, 1:]) / 4
-    levels = cv2.remap(gray, middles.astype(np.float32), np.empty(0), cv2.INTER_LINEAR)
+    levels = levels_at(gray, squares(grid))
     even = np.add.outer(np.arange(levels.shape[0]), np.arange(levels.shape[1])) % 2 == 0
     return float(levels[even].mean()) < float(levels[~even].mean())
 
