@@ -71,6 +71,9 @@ def live(
     fov: Annotated[
         float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")
     ] = 60.0,
+    intrinsics: Annotated[
+        str | None, typer.Option(metavar="FILE[:CAMERA]", help="A calibrated lens, instead of --fov.")
+    ] = None,
     height: Annotated[float, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Body height of the people.")] = 1.7,
     mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
     rotate: Annotated[int | None, typer.Option(metavar="0|90|180|270", help="Turn pictures clockwise.")] = None,
@@ -91,13 +94,14 @@ def live(
     from realtime.signals import leaving_at_once
 
     with leaving_at_once("stopped"):
-        from realtime.session import Settings, open_session
+        from realtime.session import Settings, open_session, read_lens
 
         settings = Settings(
             people=people,
             smooth=not no_smooth,
             track=not no_track,
             fov_deg=fov,
+            camera=None if intrinsics is None else read_lens(intrinsics),
             height_m=height,
             mirror=mirror,
             max_frames=max_frames,

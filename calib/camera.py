@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -54,6 +54,20 @@ class Camera:
         # the default criteria leave 0.08 px at strong distortion
         criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-12)
         return cv2.undistortPoints(points, self.K, self.dist, criteria=criteria)[:, 0]
+
+    def undistorted(self, px: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2"]:
+        """Where the same points lie in the picture of a pinhole with this K."""
+        return self.rays(px) * np.diag(self.K)[:2] + self.K[:2, 2]
+
+    def scaled_to(self, width: int, height: int) -> Camera:
+        """The same lens at another resolution. ValueError where the shape differs: then something was cut off."""
+        x, y = width / self.width, height / self.height
+        if abs(x - y) * max(self.width, self.height) > 1:  # more than a rounded pixel
+            raise ValueError(f"{width}x{height} is no scaled {self.width}x{self.height}")
+        K = self.K.copy()
+        K[0, :2], K[1, :2] = K[0, :2] * x, K[1, :2] * y
+        K[0, 2], K[1, 2] = (self.K[0, 2] + 0.5) * x - 0.5, (self.K[1, 2] + 0.5) * y - 0.5
+        return replace(self, width=width, height=height, K=K)
 
     def project(self, points_cam_m: Float64[ndarray, "n 3"]) -> Float64[ndarray, "n 2"]:
         """Pixels of points in the camera's axes, distortion included."""

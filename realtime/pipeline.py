@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calib.camera import Camera
 from engine.backends import Engine
@@ -102,7 +102,8 @@ class Pipeline:
         return memory.smoother(joints, time_s) if memory.smoother else joints
 
     def _lifted(self, id: int, joints: Joints, time_s: float) -> Person:
-        offsets_m, root_m = self._memories[id].lifter(joints, time_s)
+        straight = replace(joints, px=self._camera.undistorted(joints.px)) if self._camera.dist.any() else joints
+        offsets_m, root_m = self._memories[id].lifter(straight, time_s)
         return Person(id, joints, offsets_m, root_m)
 
     def _forget(self, time_s: float) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from calib.camera import Camera
+from calib.errors import UserError as CalibError
+from calib.formats import read_rig
 from engine.backends import Engine, Precision, open_engine
 from realtime.capture import Capture
 from realtime.frame import Frame
@@ -39,6 +41,7 @@ class Settings:
     smooth: bool = True
     track: bool = True
     fov_deg: float = FOV_DEG
+    camera: Camera | None = None  # a calibrated lens, instead of an assumed field of view
     height_m: float = HEIGHT_M
     mirror: bool = False  # of what is shown, never of what is measured
     max_frames: int | None = None
@@ -115,7 +118,8 @@ class Session:
         lines.append(f"{said}, {engine.description}, weights {engine.weights_name} {engine.weights_sha256[:12]}")
         if self._source.live:
             lines.append(self._source.description)
-        lines.append(f"assumed: body height {settings.height_m:g} m, field of view {settings.fov_deg:g} degrees")
+        lens = f"field of view {settings.fov_deg:g} degrees" if settings.camera is None else "lens calibrated"
+        lines.append(f"assumed: body height {settings.height_m:g} m; {lens}")
         return lines
 
     def summary(self) -> list[str]:
@@ -148,7 +152,7 @@ class Session:
 
     def _pipeline(self, size_px: tuple[int, int]) -> Pipeline:
         s = self._settings
-        camera = Camera.from_fov(*size_px, s.fov_deg)
+        camera = Camera.from_fov(*size_px, s.fov_deg) if s.camera is None else _at_size(s.camera, size_px)
         return Pipeline(
             self._engine,
             camera,
@@ -175,7 +179,8 @@ class Session:
             latency_ms=result.latency_ms,
             dropped_share=self.tally.dropped_share,
             engine=self._engine.description,
-            assumptions=f"height {s.height_m:g} m, {s.fov_deg:g} degrees assumed",
+            assumptions=f"height {s.height_m:g} m, "
+            + (f"{s.fov_deg:g} degrees assumed" if s.camera is None else "lens calibrated"),
             live=self._source.live,
             paused=self._paused,
             recording=self.recording.on,
@@ -248,6 +253,12 @@ def spare_threads() -> int:
 
 def header_of(source: Source, engine: Engine, settings: Settings) -> Header:
     """What a recording of this run says about itself."""
+    lens: dict[str, str | float] = {
+        "fov_deg": settings.fov_deg,
+        "camera": "pinhole with an assumed field of view of the longer side, not calibrated",
+    }
+    if settings.camera is not None:
+        lens = {"fov_deg": round(settings.camera.fov_deg, 2), "camera": f"calibrated, {settings.camera.model}"}
     return Header(
         source=source.name,
         engine=engine.description,
@@ -257,11 +268,31 @@ def header_of(source: Source, engine: Engine, settings: Settings) -> Header:
         rate=source.rate,
         assumptions={
             "height_m": settings.height_m,
-            "fov_deg": settings.fov_deg,
-            "camera": "pinhole with an assumed field of view of the longer side, not calibrated",
+            **lens,
             "distance": "from the body height and standard proportions",
         },
     )
+
+
+def read_lens(text: str) -> Camera:
+    """The camera of `FILE` or `FILE:CAMERA`, of any format that is read. UserError where the file holds several."""
+    path, _, name = text.rpartition(":") if not Path(text).exists() else (text, "", "")
+    cameras = read_rig(path or text).rig.cameras
+    if name and name not in cameras:
+        raise CalibError(f"{path} has no camera {name}; it has {', '.join(cameras)}")
+    if not name and len(cameras) > 1:
+        raise CalibError(f"{text} has several cameras; say which: {', '.join(f'{text}:{one}' for one in cameras)}")
+    return cameras[name] if name else next(iter(cameras.values()))
+
+
+def _at_size(camera: Camera, size_px: tuple[int, int]) -> Camera:
+    try:
+        return camera.scaled_to(*size_px)
+    except ValueError:
+        raise CalibError(
+            f"the lens was calibrated at {camera.width}x{camera.height}, the pictures are {size_px[0]}x{size_px[1]}: "
+            "calibrate it in this mode, or leave --intrinsics out"
+        ) from None
 
 
 def describe(result: Result) -> str:

@@ -149,3 +149,22 @@ def test_a_board_is_written_as_it_is_typed(tmp_path, capsys):
     assert (tmp_path / "b.pdf").read_bytes().startswith(b"%PDF")
     assert run.main(["board", "--out", str(tmp_path / "c.pdf"), "--square", "90"]) == 1
     assert "give at most --square" in capsys.readouterr().err
+
+
+def test_a_calibrated_lens_is_what_metres_rest_on(lenses, demo_clip, tmp_path, capsys):
+    small = tmp_path / "one.toml"
+    left = read_rig(lenses).rig.cameras["left"]
+    write_rig(small, Rig({"left": left}))
+    arguments = ["--video", str(demo_clip), "--view", "none", "--max-frames", "3"]
+    for text in (str(small), f"{lenses}:left"):
+        assert run.main([*arguments, "--intrinsics", text, "--save", str(tmp_path / "x.jsonl")]) == 0
+        header = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
+        assert header["assumptions"]["camera"] == "calibrated, pinhole"
+        assert header["assumptions"]["fov_deg"] == pytest.approx(left.fov_deg, abs=0.01)
+        assert "lens calibrated" in capsys.readouterr().out
+    for text, says in ((str(lenses), "say which"), (f"{lenses}:middle", "has no camera middle"), ("x.toml", "x.toml")):
+        assert run.main([*arguments, "--intrinsics", text]) == 1
+        assert says in capsys.readouterr().err
+    write_rig(small, Rig({"left": Camera(1280, 720, K)}))
+    assert run.main([*arguments, "--intrinsics", str(small)]) == 1
+    assert "calibrated at 1280x720, the pictures are 640x480" in capsys.readouterr().err

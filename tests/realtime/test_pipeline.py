@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,22 @@ def test_a_frame_of_another_size_than_the_camera_is_refused():
     pipeline = Pipeline(FakeEngine(), Camera.from_fov(640, 480, 60.0))
     with pytest.raises(ValueError, match="frame 0 is 1280x720, the camera is for 640x480"):
         pipeline(Frame(0, 0.0, view()[0]))
+
+
+def test_a_bent_lens_is_straightened_before_metres():
+    flat = Camera.from_fov(1280, 720, 60.0)
+    bent = Camera(1280, 720, flat.K, np.array([-0.25, 0.08, 0.0, 0.0, 0.0]))
+    truth_m = standing((1.6, 0.1, 4.0))
+    engine = FakeEngine(people=[truth_m])
+    [person] = Pipeline(engine, flat)(Frame(0, 0.0, view()[0])).people
+    seen = replace(person.joints, px=bent.project(truth_m))
+    pipelines = {}
+    for name, camera in (("flat", flat), ("bent", bent)):
+        pipelines[name] = Pipeline(engine, camera, smooth=False)
+        pipelines[name](Frame(0, 0.0, view()[0]))
+    errors_m = {
+        name: np.abs((p := pipeline._lifted(0, seen, 0.1)).offsets_m + p.root_m - truth_m).max()
+        for name, pipeline in pipelines.items()
+    }
+    assert errors_m["bent"] < 0.05
+    assert errors_m["flat"] > 2 * errors_m["bent"]
