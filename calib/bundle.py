@@ -20,7 +20,8 @@ from scipy.spatial.transform import Rotation
 from calib.camera import Camera
 
 STEPS_MAX = 40
-TOLERANCE, ROBUST_TOLERANCE = 1e-12, 1e-5  # relative gain of the cost at which the search ends
+TOLERANCE, ROUGH_TOLERANCE = 1e-12, 1e-5  # relative gain of the cost at which the search ends
+LEAST_PX = 1e-6  # without noise no residual is typical
 BEHIND_M = 1e-3  # a point nearer to the camera's plane is projected as if it lay there
 
 
@@ -59,6 +60,7 @@ class Adjusted:
     residuals_px: Float64[ndarray, "n 2"]  # seen - projected
     covariance: Float64[ndarray, "g g"]  # g = 6 (cameras - 1)
     sigma_px: float  # of one coordinate, from the residuals and the degrees of freedom
+    scale_px: float  # of the loss: larger residuals pull less
 
     def view_rms_px(self, sights: Sights) -> Float64[ndarray, "views"]:
         """Root mean square distance in every view, pixels."""
@@ -98,20 +100,52 @@ class Scene:
             by_view[rows] = slopes @ R @ _step_slopes(root_m[rows])
         return residuals, by_camera, by_view
 
-    def adjusted(self, poses: Poses, *, robust: bool = False) -> Adjusted:
-        """The poses of least squares; `robust`: of the pseudo-Huber loss at three times the typical residual."""
-        if robust:
-            for _ in range(2):
-                poses = self._descended(poses, 3 * float(np.median(_lengths(self.residuals_px(poses)))) + 1e-9)
-        else:
-            poses = self._descended(poses, None)
-        residuals, by_camera, by_view = self._linearised(poses)
-        freedom = max(residuals.size - by_camera.shape[2] - 6 * len(poses.root_from_board), 1)
-        sigma_px = float(np.sqrt((residuals**2).sum() / freedom))
-        information = Normal.of(by_camera, by_view, residuals, self.sights.view_starts).reduced(0.0)[0]
-        return Adjusted(poses, residuals, np.linalg.pinv(information, hermitian=True) * sigma_px**2, sigma_px)
+    def adjusted(self, poses: Poses, *, rough: bool = False) -> Adjusted:
+        """The poses of the pseudo-Huber loss at the typical residual of least squares.
 
-    def _descended(self, poses: Poses, scale_px: float | None) -> Poses:
+        Views differ in blur and motion; the loss lets the sharp ones decide. `rough`: nearly there, and where many
+        views are wrong.
+        """
+        if rough:
+            for _ in range(2):
+                scale_px = 3 * float(np.median(_lengths(self.residuals_px(poses)))) + LEAST_PX
+                poses = self._descended(poses, scale_px, ROUGH_TOLERANCE)
+        else:
+            poses = self._descended(poses, None, TOLERANCE)
+            scale_px = float(np.median(_lengths(self.residuals_px(poses)))) + LEAST_PX
+            poses = self._descended(poses, scale_px, TOLERANCE)
+        residuals, by_camera, by_view = self._linearised(poses)
+        weights = _loss(residuals, scale_px)[1]
+        _, model, by_views, sigma_px = self._confidence(by_camera, by_view, residuals, weights)
+        together = float(np.trace(np.linalg.pinv(model, hermitian=True) @ by_views)) / len(model)
+        return Adjusted(poses, residuals, model * max(1.0, together), sigma_px, scale_px)
+
+    def _confidence(
+        self,
+        by_all: Float64[ndarray, "n 2 g"],
+        by_view: Float64[ndarray, "n 2 6"],
+        residuals: Float64[ndarray, "n 2"],
+        weights: Float64[ndarray, "n"],
+    ) -> tuple[Float64[ndarray, "g"], Float64[ndarray, "g g"], Float64[ndarray, "g g"], float]:
+        """The Gauss-Newton step of g unknowns, two covariances of it, and the sigma of a coordinate (px).
+
+        The first takes every corner's error for its own (Huber 1981, 7.6), the second all errors of one view for one
+        (the sandwich clustered by views): blur, motion and clocks move a view's corners together.
+        """
+        starts, root = self.sights.view_starts, np.sqrt(weights)[:, None]
+        normal = Normal.of(by_all * root[..., None], by_view * root[..., None], residuals * root, starts)
+        inverse = np.linalg.pinv(normal.reduced(0.0)[0], hermitian=True)
+        step, view_steps = normal.step(0.0)
+        left = residuals - by_all @ step - np.einsum("nki,ni->nk", by_view, view_steps[self.sights.view])
+        pulled = weights[:, None] * left
+        freedom = max(residuals.size - by_all.shape[2] - 6 * len(starts), 1)
+        steepness, mean = float((weights + weights**3).mean() / 2), float(weights.mean())
+        square = float((pulled**2).sum()) / freedom
+        influence = mean / steepness * np.add.reduceat(np.einsum("nki,nk->ni", by_all, pulled), starts) @ inverse
+        clustered = influence.T @ influence * len(starts) / max(len(starts) - 1, 1)
+        return step, inverse * (mean * square / steepness**2), clustered, float(np.sqrt(square)) / steepness
+
+    def _descended(self, poses: Poses, scale_px: float | None, tolerance: float) -> Poses:
         damping = 1e-4
         residuals, by_camera, by_view = self._linearised(poses)
         cost, weights = _loss(residuals, scale_px)
@@ -128,7 +162,7 @@ class Scene:
                 if damping > 1e6:
                     break
                 continue
-            done = cost - trial_cost <= (TOLERANCE if scale_px is None else ROBUST_TOLERANCE) * cost
+            done = cost - trial_cost <= tolerance * cost
             poses, cost, weights, damping = moved, trial_cost, trial_weights, max(damping / 10, 1e-12)
             residuals, by_camera, by_view = trial
             if done:
@@ -136,20 +170,17 @@ class Scene:
         return poses
 
     def wished(
-        self, poses: Poses, extra: Float64[ndarray, "n 2 k"]
+        self, fit: Adjusted, extra: Float64[ndarray, "n 2 k"]
     ) -> tuple[Float64[ndarray, "k"], Float64[ndarray, "k"]]:
         """What k further unknowns would take on, and their standard deviations, by one step from the best fit.
 
         `extra` says how the pixels move with them. A test of what is held fixed: nothing is changed.
         """
-        residuals, by_camera, by_view = self._linearised(poses)
-        both = np.concatenate([by_camera, extra], axis=2)
-        information, gradient = Normal.of(both, by_view, residuals, self.sights.view_starts).reduced(0.0)
-        inverse = np.linalg.pinv(information, hermitian=True)
-        freedom = max(residuals.size - both.shape[2] - 6 * len(poses.root_from_board), 1)
+        residuals, by_camera, by_view = self._linearised(fit.poses)
+        both, weights = np.concatenate([by_camera, extra], axis=2), _loss(residuals, fit.scale_px)[1]
+        step, model, by_views, _ = self._confidence(both, by_view, residuals, weights)
         k = extra.shape[2]
-        variance = np.diag(inverse)[-k:] * (residuals**2).sum() / freedom
-        return (inverse @ gradient)[-k:], np.sqrt(np.maximum(variance, 0))
+        return step[-k:], np.sqrt(np.maximum(np.diag(model), np.diag(by_views)))[-k:]
 
     def corner_slopes(self, poses: Poses, axis: int) -> Float64[ndarray, "n 2"]:
         """How the pixels move when a corner moves along the board's x, y or z axis; pixels per metre."""

@@ -75,12 +75,16 @@ def link(looks: Looks, a: str, b: str, cameras: Mapping[str, Camera], board: Boa
     """The relative pose that most views agree on, refined, and how far the next one lies behind."""
     views = shared_views(looks, a, b)
     rays = _Carrier.of(looks, a, b, views, board)
+    shared, pair = {n: [looks[n][v] for v in views] for n in (a, b)}, {n: cameras[n] for n in (a, b)}
     answers: list[tuple[float, Float64[ndarray, "4 4"]]] = []
     for hypothesis in rays.rivals():
-        start, pair = Poses(np.stack([np.eye(4), hypothesis]), np.zeros((0, 4, 4))), {n: cameras[n] for n in (a, b)}
-        scene, poses = scene_of({n: [looks[n][v] for v in views] for n in (a, b)}, pair, board, start)
-        fit = scene.adjusted(poses, robust=True)
-        answers.append((float(np.median(fit.view_rms_px(scene.sights))), fit.poses.cam_from_root[1]))
+        at = hypothesis
+        for _ in range(2):  # a better relative pose may choose other poses of the boards
+            start = Poses(np.stack([np.eye(4), at]), np.zeros((0, 4, 4)))
+            scene, poses = scene_of(shared, pair, board, start)
+            fit = scene.adjusted(poses, rough=True)
+            at = fit.poses.cam_from_root[1]
+        answers.append((float(np.median(fit.view_rms_px(scene.sights))), at))
     answers.sort(key=lambda answer: answer[0])
     rms_px, b_from_a = answers[0]
     others = [rms for rms, T in answers[1:] if not _same(T, b_from_a)]

@@ -162,7 +162,7 @@ def _wishes(solved: Solved, board: Board) -> tuple[Wish, Wish, dict[str, Wish]]:
     for c, camera in enumerate(scene.cameras):
         rows = np.flatnonzero(sights.camera == c)
         zoom[rows, :, c] = sights.px[rows] - camera.K[:2, 2]
-    value, sigma = scene.wished(poses, np.concatenate([out_of_plane, along_y[:, :, None], zoom], axis=2))
+    value, sigma = scene.wished(solved.fit, np.concatenate([out_of_plane, along_y[:, :, None], zoom], axis=2))
     height = shapes @ value[:3]
     plane = np.column_stack([unit, np.ones(len(unit))])
     height -= plane @ np.linalg.lstsq(plane, height, rcond=None)[0]

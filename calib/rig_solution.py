@@ -38,13 +38,13 @@ def solve(looks: Looks, board: Board, cameras: Mapping[str, Camera]) -> Solved:
     start = Poses(placed(looks, links), np.zeros((0, 4, 4)))
     used = [v for v in range(len(looks[names[0]])) if sum(looks[name][v] is not None for name in names) >= 2]
     total, dropped = len(used), {}
-    for robust in (True, False, False):
+    for rough in (True, False, False):
         scene, poses = scene_of({n: [looks[n][v] for v in used] for n in names}, cameras, board, start)
-        fit = scene.adjusted(poses, robust=robust)
+        fit = scene.adjusted(poses, rough=rough)
         rms_px = fit.view_rms_px(scene.sights)
         worst = _unfit(rms_px, room=int(DROP_PART * total) - len(dropped))
         start = Poses(fit.poses.cam_from_root, np.zeros((0, 4, 4)))
-        if not len(worst) and not robust:
+        if not len(worst) and not rough:
             break
         dropped |= {used[v]: float(rms_px[v]) for v in worst}
         used = [v for v in used if v not in dropped]
