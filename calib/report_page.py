@@ -49,6 +49,7 @@ tr:last-child td { border-bottom: 0; } .scroll { overflow-x: auto; }
 .plots { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; margin-top: 14px; align-items: start; }
 .plots .wide { grid-column: 1 / -1; } .plots svg { width: 100%; height: auto; display: block;
   max-height: 560px; }
+.plots .wide { overflow-x: auto; } .plots .wide svg { min-width: 560px; }
 @media (max-width: 720px) { .plots { grid-template-columns: 1fr; } }
 @media print { body { background: none; } .card { break-inside: avoid; } }
 """
@@ -167,7 +168,13 @@ def _scales(report: ReportData) -> str:
 
 
 def _with_sigma(value: float, sigma: float | None, digits: int, factor: float = 1.0) -> str:
-    return f"{value:.{digits}f}" + ("" if sigma is None else f" ± {factor * sigma:.2g}")
+    """Value and standard deviation with as many decimals as the latter needs, four at most."""
+    if sigma is None or not np.isfinite(sigma):
+        return f"{value:.{digits}f}"
+    spread = factor * sigma
+    if 0 < spread < 1:
+        digits = min(4, max(digits, int(np.ceil(-np.log10(spread)))))
+    return f"{value:.{digits}f} ± {spread:.{digits}f}"
 
 
 def _camera(report: CameraReport, plots: bool) -> list[str]:

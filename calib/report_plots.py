@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
 from calib.predicted import Volume, mm_per_px
-from calib.report import CELLS, CameraReport, ReportData
+from calib.report import CELLS, GRID, CameraReport, ReportData
 
 BLUE, ORANGE, GREY = "#3b82c4", "#e0812b", "#8b949e"
 INK, LINE = "#010203", "#010204"  # replaced by the page's colours
@@ -145,7 +145,7 @@ def volume_map(report: ReportData) -> str | None:
     if volume is None or rig is None or predicted is None or not np.isfinite(predicted).any():
         return None
     across = 1 - depth_axis(report)
-    planes = [(2, min(HIPS_M, float(volume.high_m[2]))), (across, float(volume.middle_m[across]))]
+    planes = [(2, _level_m(volume, predicted)), (across, float(volume.middle_m[across]))]
     maps = [mm_per_px(rig, volume.plane_m(axis, at_m, PLAN_STEPS).reshape(-1, 3)) for axis, at_m in planes]
     top = float(np.nanpercentile(np.concatenate([predicted, *maps]), 95))
     with matplotlib.rc_context(STYLE):
@@ -153,13 +153,23 @@ def volume_map(report: ReportData) -> str | None:
         panels = figure.subplots(1, 2)
         for axes, values, (axis, at_m) in zip(panels, maps, planes, strict=True):
             level, upright = (letter for letter in "xyz" if letter != "xyz"[axis])
-            axes.set_title(f"{'xyz'[axis]} = {at_m:.1f} m, from {'above' if axis == 2 else 'the side'}")
+            axes.set_title(f"{'xyz'[axis]} = {round(at_m, 1) + 0.0:.1f} m, from {'above' if axis == 2 else 'the side'}")
             _metres(axes, level, upright, report.metric)
             image = _map(axes, values, volume, axis, top)
             if axis == 2:
                 unit = "mm" if report.metric else "1/1000 of the rig's unit"
                 figure.colorbar(image, ax=panels, label=f"{unit} for 1 px of noise", shrink=0.9, extend="max")
         return _svg(figure, "predicted error of a triangulated point for one pixel of noise")
+
+
+def _level_m(volume: Volume, predicted: np.ndarray) -> float:
+    """Hip height where two cameras see that, else the height at which they see the most: a rig on a table."""
+    seen = np.isfinite(predicted).reshape(GRID, GRID, GRID).sum(axis=(0, 1))
+    heights = np.linspace(volume.low_m[2], volume.high_m[2], GRID)
+    hips = int(np.argmin(np.abs(heights - HIPS_M)))
+    if seen[hips] >= seen.max() / 2:
+        return float(np.clip(HIPS_M, heights[0], heights[-1]))
+    return float(heights[np.argmax(seen)])
 
 
 def _map(axes: Axes, values: np.ndarray, volume: Volume, axis: int, top: float):
@@ -191,7 +201,7 @@ def _cameras(axes: Axes, report: ReportData, plane: tuple[int, int]) -> None:
             axes.add_patch(Polygon(corners, facecolor=colour, edgecolor=colour, alpha=0.22, linewidth=0.8))
         axes.plot(*camera.center_world_m[list(plane)], "o", color=colour, markersize=5)
         x, y = camera.center_world_m[list(plane)]
-        axes.annotate(name, (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8)
+        axes.annotate(name, (x, y), xytext=(6, -12 if number % 2 else 5), textcoords="offset points", fontsize=8)
     axes.autoscale_view()
     axes.margins(0.15)
     axes.set_aspect("equal", adjustable="datalim")

@@ -1,7 +1,10 @@
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,12 +125,12 @@ def test_the_light_and_its_reasons_come_first_and_the_worst_leads(files):
     assert lines[4].startswith("  [yellow]")
 
 
-def test_the_json_has_units_in_its_names_and_no_nan(tmp_path):
+def test_the_json_has_units_in_its_names_and_no_nan():
     report = full()
     empty = ViewReport("none.png", np.zeros((0, 2)), np.zeros((0, 2)), used=False)
     first = replace(report.cameras[0], views=(*report.cameras[0].views, empty))
-    text = written(tmp_path, replace(report, cameras=(first,)))["report.json"]
-    document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    document = as_json(replace(report, cameras=(first,)))
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["schema"] == 1
     assert document["verdict"] == "yellow"
     assert document["reasons"] == ["tape & rig differ by <1 %>"]
@@ -197,6 +200,21 @@ def test_without_matplotlib_the_page_says_that_it_has_no_plots(tmp_path, monkeyp
     page = written(tmp_path, full())["report.html"]
     assert "<svg" not in page
     assert report_page.NO_PLOTS.replace('"', "&quot;") in page or report_page.NO_PLOTS in page
+
+
+def test_a_rig_on_a_table_is_mapped_where_its_cameras_look(tmp_path):
+    low = {
+        name: replace(camera, cam_from_world=look_at(np.array([x, 0, 0.2]), (0.1, 1.0, 0.2)))
+        for (name, camera), x in zip(room().cameras.items(), (0.0, 0.2), strict=True)
+    }
+    page = written(tmp_path, ReportData("table", Verdict(), rig=replace(room(), cameras=low)))["report.html"]
+    assert "z = 1.0 m, from above" not in page
+    assert re.search(r"z = 0\.\d m, from above", page)
+
+
+def test_plots_are_loaded_only_when_they_are_drawn():
+    code = "import sys, calib.formats, calib.report, calib.report_page; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2], timeout=60)
 
 
 def test_two_writings_of_one_report_are_the_same_to_the_byte(tmp_path, files):
