@@ -14,7 +14,7 @@ from numpy import ndarray
 from calib.board import Board
 from calib.camera import Camera, rigid
 from calib.errors import UserError
-from calib.lens_choice import Cleaned, clean, score_models, simplest
+from calib.lens_choice import Cleaned, clean, score_models, simplest, wide
 from calib.lens_doubts import Evidence, judge
 from calib.lens_evidence import lens_sigma
 from calib.lens_fit import BoardView, LensFit, fit_poses, start_fit, start_poses
@@ -83,6 +83,8 @@ def calibrate_intrinsics(
     seen = [BoardView(views[k].px, views[k].ids, points_m[views[k].ids]) for k in order]
     starts, cleaned = _starts(seen, size_px, model)
     scores = score_models(cleaned.views, LADDER, starts, size_px)
+    if model != "fisheye":
+        scores = [score for score in scores if score.model.kind == "pinhole" or wide(score, size_px)]
     allowed = [score for score in scores if model in ("auto", score.model.kind)]
     if not allowed:
         raise UserError(f"{len(order)} pictures show too few corners for any lens; take 20 pictures of the whole board")

@@ -9,20 +9,21 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from calib.lens_fit import BoardView, LensFit, fit_lens, fit_model, fit_poses
+from calib.lens_fit import BoardView, LensFit, fit_lens, fit_model, fit_poses, start_poses
 from calib.lens_models import LensModel, reaches_corners
 
 FOLDS = 5
-BAD_VIEW = 2.5  # times the median of the views' RMS
+# times the median of the views' RMS, round by round; the first lens comes from the best views alone
+BAD_VIEW = (5.0, 2.5, 2.5)
 BAD_VIEWS_MAX = 0.2  # of the views
 BAD_CORNER = 5.0  # robust deviations; one in two million where errors are normal
 BAD_CORNERS_MAX = 0.02  # of the corners; more means that the error is not a few bad corners
-ROUNDS = 2
 NOTHING = 1e-5  # of the picture's diagonal: errors below it are no reason to drop anything
 MAD_TO_SIGMA = 1.4826
 VIEWS_PER_FREE = 0.7  # views for each free number of a model: 3 for the simplest, 9 for the richest
 HOPELESS = 1.3  # times the lowest noise of its kind: such a model is not cross-validated
 FISHEYE_GAIN = 0.9  # a fisheye must be better than the best simpler pinhole by this factor
+WIDE_RAD = 1.4  # 80 degrees, of a fisheye's field; below it pinhole models lack nothing
 HELD_OUT_CONVERGED = 1e-7
 
 
@@ -90,6 +91,11 @@ def simplest(scores: Sequence[ModelScore]) -> ModelScore:
     return best
 
 
+def wide(score: ModelScore, size_px: tuple[int, int]) -> bool:
+    """Whether the longer side of the picture spans so much that a fisheye lens is likely."""
+    return max(size_px) / float(score.fit.lens[0]) > WIDE_RAD
+
+
 def _needless_fisheye(score: ModelScore, simpler: Sequence[ModelScore]) -> bool:
     # a fisheye model also fits an ordinary lens; other programs expect a pinhole there
     pinholes = [s.held_out_rms_px for s in simpler if s.model.kind == "pinhole"]
@@ -120,10 +126,10 @@ def clean(views: Sequence[BoardView], model: LensModel, start: LensFit, diagonal
     limit, corner_limit = int(len(views) * BAD_VIEWS_MAX), int(sum(len(v.ids) for v in views) * BAD_CORNERS_MAX)
     trusted = sorted(np.argsort(start.squares, kind="stable")[: len(views) - limit].tolist())
     lens = fit_model([views[k] for k in trusted], model, replace(start, poses=start.poses[trusted])).lens
-    fit = fit_poses(views, model.kind, lens, start.poses)
+    fit = fit_poses(views, model.kind, lens, start_poses(views, model.kind, lens, start.poses))
     current, kept, bad_views, bad_corners = list(views), list(range(len(views))), {}, 0
-    for _ in range(ROUNDS):
-        worst = _bad_views(fit, diagonal_px)[: limit - len(bad_views)]
+    for times in BAD_VIEW:
+        worst = _bad_views(fit, times, diagonal_px)[: limit - len(bad_views)]
         bad_views |= {kept[k]: float(np.sqrt(fit.squares[k])) for k in worst}
         stay = [k for k in range(len(kept)) if k not in worst]
         current, corners = _without_bad_corners(
@@ -132,13 +138,14 @@ def clean(views: Sequence[BoardView], model: LensModel, start: LensFit, diagonal
         bad_corners += corners
         kept = [kept[k] for k in stay]
         fit = fit_lens(current, model.kind, fit.lens, fit.poses[stay], model.columns)
-    return Cleaned(tuple(current), fit, tuple(kept), bad_views, bad_corners, len(_bad_views(fit, diagonal_px)))
+    still_bad = len(_bad_views(fit, BAD_VIEW[-1], diagonal_px))
+    return Cleaned(tuple(current), fit, tuple(kept), bad_views, bad_corners, still_bad)
 
 
-def _bad_views(fit: LensFit, diagonal_px: float) -> list[int]:
+def _bad_views(fit: LensFit, times: float, diagonal_px: float) -> list[int]:
     # by the better nine tenths of the corners: a single wrong corner does not condemn its view
     rms = np.array([_trimmed_rms_px(residual) for residual in fit.residuals_px])
-    bad = np.flatnonzero(rms > max(BAD_VIEW * np.median(rms), NOTHING * diagonal_px)).tolist()
+    bad = np.flatnonzero(rms > max(times * np.median(rms), NOTHING * diagonal_px)).tolist()
     return sorted(bad, key=lambda k: -rms[k])
 
 
