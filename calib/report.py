@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.camera import Camera, rotation_angle_deg
-from calib.formats.source import write_whole
+from calib.formats.source import make_folder, write_whole
 from calib.predicted import Volume, mm_per_px, volume_of
 from calib.rig import Rig
 from calib.verdict import Verdict
@@ -158,7 +158,7 @@ def write_report(folder: str | Path, report: ReportData) -> list[Path]:
     from calib.report_text import text
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     contents = {
         "report.txt": text(report),
         "report.json": json.dumps(as_json(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n",

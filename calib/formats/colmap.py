@@ -17,7 +17,7 @@ from calib.camera import Camera
 from calib.errors import UserError
 from calib.formats import checked
 from calib.formats.found import Found
-from calib.formats.source import read_text, write_whole
+from calib.formats.source import make_folder, read_text, write_whole
 from calib.rig import Rig
 
 FILES = ("cameras.txt", "images.txt")
@@ -136,10 +136,7 @@ def write(rig: Rig, folder: Path) -> None:
         lenses.append(f"{number} {_lens_text(camera)}")
         q = Rotation.from_matrix(camera.R).as_quat(scalar_first=True)
         images += [f"{number} {_text(q)} {_text(camera.t)} {number} {name}.png", ""]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror or error}") from error
+    make_folder(folder)
     write_whole(folder / FILES[0], "\n".join(lenses) + "\n")
     write_whole(folder / FILES[1], "\n".join(images) + "\n")
     write_whole(folder / "points3D.txt", "# POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]\n")

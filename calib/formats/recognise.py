@@ -105,7 +105,10 @@ def _folder(folder: Path, part: str | None, size: Size) -> tuple[str, Found | Ri
         return "opencv", opencv.read_pair_folder(folder, size=size)
     if temugeb.is_temugeb(folder):
         return "temugeb", temugeb.read(folder, size=size)
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
     if len(files) == 2:
         documents = {path.name: parse_yaml(read_text(path), path.name) for path in files}
         if all(map(ros.is_ros, documents.values())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from calib.errors import UserError
@@ -34,6 +35,14 @@ def read_text(path: Path) -> str:
         ) from None
 
 
+def make_folder(folder: Path) -> None:
+    """The folder with its parents, where they are not there yet."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror or error}") from error
+
+
 def write_whole(path: Path, text: str) -> None:
     """Replaces the file at once: whoever reads it sees the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -46,4 +55,5 @@ def write_whole(path: Path, text: str) -> None:
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()

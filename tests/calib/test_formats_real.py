@@ -1,11 +1,13 @@
 """Published calibrations, read and held against each other."""
 
+import cv2
 import numpy as np
 import pytest
 
 from calib.camera import rotation_angle_deg
 from calib.errors import UserError
 from calib.formats import read_rig
+from calib.formats.storage import Storage
 
 
 def test_the_qualisys_export_agrees_with_its_toml(shared_data):
@@ -83,6 +85,16 @@ def test_a_published_stereo_pair_of_opencv_is_read(shared_data):
     assert guessed.rig.baseline_m("camera1", "camera2") == pytest.approx(0.09205, abs=1e-5)
     assert any("no picture size" in note for note in guessed.notes)
     assert any("taken as millimetres" in note for note in guessed.notes)
+
+
+@pytest.mark.parametrize("name", ["intrinsics.yml", "extrinsics.yml"])
+def test_our_reader_of_file_storage_agrees_with_opencvs(shared_data, name):
+    path = shared_data / "calibration/barry_stereo" / name
+    storage = Storage(path.read_text(), name)
+    reference = cv2.FileStorage(str(path), cv2.FileStorage_READ)
+    assert list(storage.root) == list(reference.root().keys())
+    for key, value in storage.root.items():
+        np.testing.assert_array_equal(storage.numbers(value, key), reference.getNode(key).mat())
 
 
 def test_a_pair_in_centimetres_asks_for_the_unit(shared_data):

@@ -180,6 +180,14 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
         write_rig(tmp_path / "none" / "rig.toml", Rig({"a": Camera.from_fov(640, 480, 60)}))
 
 
+@pytest.mark.parametrize("format", ["rig", "colmap"])
+def test_a_folder_that_is_a_file_is_one_line(tmp_path, format):
+    (tmp_path / "file").touch()
+    rig = Rig({"a": replace(Camera.from_fov(640, 480, 60), cam_from_world=np.eye(4))})
+    with pytest.raises(UserError, match=r"cannot be (written|made): Not a directory"):
+        write_rig(tmp_path / "file" / "rig", rig, format=format)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = write_rig(tmp_path / "rig.toml", Rig({"a": Camera.from_fov(640, 480, 60)}))
     before = path.read_text()
