@@ -10,11 +10,11 @@ from numpy import ndarray
 from calib import chessboard
 from calib.board import Board
 from calib.chessboard import Grid
-from calib.detection import NotFound
+from calib.detection import Detection, NotFound
 from calib.recognise import Recognised, largest_anywhere, recognise_charuco
 
 DARK, BRIGHT = 60, 195  # of 255: the lightest or the darkest hundredth of the picture
-BLURRED_PX = 4.0  # 10 to 90 % of an edge; calibration wants less than 3
+BLURRED_PX = 10.0  # 10 to 90 % of an edge: corners are pixels off; 6 px of a 1920 px phone video still calibrate
 BLURRED_VIEW_PX = (480, 240)  # longer sides at which a blurred board may still be read
 FAR_SCALE = 2
 FAR_VIEW_PX = 2600
@@ -52,7 +52,7 @@ def badly_exposed(gray: UInt8[ndarray, "h w"]) -> NotFound | None:
 
 def _other_markers(gray: ndarray, board: Board) -> NotFound | None:
     """A ChArUco board where a chessboard was asked for, or one of another layout."""
-    seen = recognise_charuco(gray)
+    seen = recognise_charuco(gray, thorough=board.kind == "charuco")
     if seen is None:
         return None
     size = (seen.columns, seen.rows)
@@ -88,36 +88,34 @@ def _other_chessboard(gray: ndarray, board: Board) -> NotFound | None:
     return NotFound("other size", text, size)
 
 
-def _ring(grid: Grid, squares: float) -> ndarray:
-    """Points so many squares outside of the outer corners, carried on in a straight line; (n, 2)."""
-    sides = [(grid, 0), (grid[::-1], 0), (grid.swapaxes(0, 1), 0), (grid.swapaxes(0, 1)[::-1], 0)]
-    outward = [side[0] + squares * (side[0] - side[1]) for side, _ in sides]
-    middles = [(line[:-1] + line[1:]) / 2 for line in outward]
-    return np.concatenate(middles)
-
-
 def _at_the_edge(gray: ndarray, grid: Grid) -> bool:
-    ring = _ring(grid, NEAR_EDGE_SQUARES)
+    ring = chessboard.ring(grid, NEAR_EDGE_SQUARES)
     return bool(((ring < 0) | (ring > np.array(gray.shape[1::-1]) - 1)).any())
 
 
 def _framed_in_white(gray: ndarray, grid: Grid) -> bool:
     """Whether paper shows beyond the outer squares: then the board ends there."""
-    black, white = np.percentile(chessboard.levels_at(gray, chessboard.squares(grid)), (15, 85))
-    beyond = chessboard.levels_at(gray, _ring(grid, 1.3))
-    return float((beyond > black + WHITE * (white - black)).mean()) > 0.8
+    return float((chessboard.frame(gray, grid) > WHITE).mean()) > 0.8
+
+
+def too_blurred(seen: Detection) -> NotFound | None:
+    """Whether a board's corners are guesses, though it was found."""
+    if seen.sharpness_px is None or seen.sharpness_px < BLURRED_PX:
+        return None
+    return _blurred_by(seen.sharpness_px)
+
+
+def _blurred_by(width_px: float | None) -> NotFound:
+    how = "" if width_px is None else f" (edges {width_px:.0f} px wide)"
+    return NotFound("blurred", f"the board is there but blurred{how}: hold it still, add light, check the focus")
 
 
 def _blurred(gray: ndarray, board: Board) -> NotFound | None:
     for view_px in BLURRED_VIEW_PX:
         small, scale = chessboard.reduced(gray, view_px)
         grid = chessboard.find_quickly(small, board.columns, board.rows)
-        if grid is None or scale == 1:
-            continue
-        width = chessboard.sharpness_px(gray, (grid + 0.5) * scale - 0.5)
-        how = "" if width is None else f" (edges {width:.0f} px wide)"
-        text = f"the board is there but blurred{how}: hold it still, add light, check the focus"
-        return NotFound("blurred", text, (board.columns, board.rows))
+        if grid is not None and scale > 1:
+            return _blurred_by(chessboard.sharpness_px(gray, (grid + 0.5) * scale - 0.5))
     return None
 
 

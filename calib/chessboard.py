@@ -23,8 +23,11 @@ SIDE_MIN_PX = 48  # OpenCV raises on smaller pictures
 SEED = (3, 3)  # corners of the least piece of a board
 WINDOW = 2.7  # squares per half window of the sub-pixel search: larger ones reach the next edge
 WINDOW_PX = (2, 11)
+BEYOND = 1.3  # squares from the outer corners: in the margin that every board has
 MOVED_MAX = 0.3  # of a square: a corner that the sub-pixel search takes farther was none
-CARRIED_ON = 0.8  # of the squares beyond a line of corners look as a board that goes on
+BESIDE = 0.35  # of a square from a corner, where its four squares are compared
+CONTRAST_MIN = 0.2  # of the board's, at every corner
+CARRIED_ON = 0.95  # of the squares beyond a line of corners look as a board that goes on
 
 
 def find(gray: UInt8[ndarray, "h w"], columns: int, rows: int) -> Grid | None:
@@ -33,8 +36,8 @@ def find(gray: UInt8[ndarray, "h w"], columns: int, rows: int) -> Grid | None:
         return grid
     for flags in PATIENT:
         grid = _search(gray, columns, rows, flags)
-        if grid is not None and fits(grid := grown(gray, grid), columns, rows):
-            return _turned(gray, grid, columns, rows)
+        if grid is not None and (whole := _accepted(gray, grid, columns, rows)) is not None:
+            return whole
     for view_px in (max(gray.shape), PREVIEW_PX):
         grid = largest(gray, view_px)
         if grid is not None and fits(grid, columns, rows):
@@ -47,10 +50,8 @@ def find_quickly(gray: UInt8[ndarray, "h w"], columns: int, rows: int) -> Grid |
     small, scale = reduced(gray, PREVIEW_PX)
     for flags in QUICK:
         grid = _search(small, columns, rows, flags)
-        if grid is None:
-            continue
-        grid = grown(gray, refined(gray, (grid + 0.5) * scale - 0.5))
-        return _turned(gray, grid, columns, rows) if fits(grid, columns, rows) else None
+        if grid is not None:
+            return _accepted(gray, refined(gray, (grid + 0.5) * scale - 0.5), columns, rows)
     return None
 
 
@@ -61,7 +62,8 @@ def largest(gray: UInt8[ndarray, "h w"], view_px: int = PREVIEW_PX) -> Grid | No
     for flags in QUICK:
         grid = _search(small, *SEED, flags | cv2.CALIB_CB_LARGER)
         if grid is not None:
-            grids.append(grown(gray, refined(gray, (grid + 0.5) * scale - 0.5)))
+            piece = refined(gray, (grid + 0.5) * scale - 0.5)
+            grids += [way for way in (piece, grown(gray, piece)) if alternates(gray, way)]
     return canonical(gray, max(grids, key=lambda grid: grid.size)) if grids else None
 
 
@@ -112,6 +114,17 @@ def refined(gray: UInt8[ndarray, "h w"], grid: Grid) -> Grid:
     return np.where(moved < MOVED_MAX * side_px + 1, exact, grid)
 
 
+def alternates(gray: UInt8[ndarray, "h w"], grid: Grid) -> bool:
+    """Whether black and white meet crosswise at every corner: OpenCV also guesses corners that a hand covers."""
+    down, right = np.gradient(grid, axis=0), np.gradient(grid, axis=1)
+    across = [levels_at(gray, grid + BESIDE * (a * right + b * down)).astype(float) for a, b in ((1, 1), (-1, -1))]
+    beside = [levels_at(gray, grid + BESIDE * (a * right + b * down)).astype(float) for a, b in ((1, -1), (-1, 1))]
+    sign = np.where(np.add.outer(np.arange(grid.shape[0]), np.arange(grid.shape[1])) % 2 == 0, 1.0, -1.0)
+    contrast = sign * (sum(across) - sum(beside)) / 2
+    typical = float(np.median(contrast))
+    return abs(typical) > 2 and bool((contrast / typical > CONTRAST_MIN).all())
+
+
 def squares(grid: Grid) -> Float64[ndarray, "r c 2"]:
     """The middles of the squares between the corners."""
     return (grid[:-1, :-1] + grid[:-1, 1:] + grid[1:, :-1] + grid[1:, 1:]) / 4
@@ -145,6 +158,19 @@ def sharpness_px(gray: UInt8[ndarray, "h w"], grid: Grid) -> float | None:
     return worst if np.isfinite(worst) and worst > 0 else None
 
 
+def ring(grid: Grid, out: float) -> Float64[ndarray, "n 2"]:
+    """Points beside the outer corners, so many squares outside of them, carried on in straight lines."""
+    turned = [np.rot90(grid, turn) for turn in range(4)]
+    lines = [side[0] + out * (side[0] - side[1]) for side in turned]
+    return np.concatenate([(line[:-1] + line[1:]) / 2 for line in lines])
+
+
+def frame(gray: UInt8[ndarray, "h w"], grid: Grid) -> Float64[ndarray, "n"]:
+    """How white it is beyond the outer squares: 0 as a black square, 1 as a white one."""
+    black, white = np.percentile(levels_at(gray, squares(grid)), (15, 85))
+    return (levels_at(gray, ring(grid, BEYOND)) - black) / max(white - black, 1.0)
+
+
 def square_px(grid: Grid) -> float:
     """The side of the smallest square."""
     return float(min(np.linalg.norm(np.diff(grid, axis=axis), axis=-1).min() for axis in (0, 1)))
@@ -168,6 +194,12 @@ def _search(gray: UInt8[ndarray, "h w"], columns: int, rows: int, flags: int) ->
     if not found:
         return None
     return refined(gray, corners.reshape(*meta.shape[:2], 2).astype(np.float64))
+
+
+def _accepted(gray: UInt8[ndarray, "h w"], grid: Grid, columns: int, rows: int) -> Float64[ndarray, "r c 2"] | None:
+    """A board of this size that ends where it should and shows all its corners."""
+    grid = grown(gray, grid)
+    return _turned(gray, grid, columns, rows) if fits(grid, columns, rows) and alternates(gray, grid) else None
 
 
 def _turned(gray: UInt8[ndarray, "h w"], grid: Grid, columns: int, rows: int) -> Float64[ndarray, "r c 2"]:

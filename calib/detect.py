@@ -14,7 +14,9 @@ from calib import absence, charuco, chessboard
 from calib.board import Board
 from calib.detection import Detection, NotFound
 from calib.errors import UserError
-from calib.recognise import Recognised, recognise
+from calib.recognise import Recognised, recognise, recognise_charuco
+
+DARK_FRAME = 0.25  # of the way from black to white, in the margin of a board that is white on black
 
 __all__ = ["Detection", "NotFound", "Recognised", "detect", "gray_of", "recognise"]
 
@@ -34,7 +36,7 @@ def detect(
     thorough = effort == "full"
     seen = _chessboard(gray, board, thorough) if board.kind == "chessboard" else _charuco(gray, board, thorough)
     if seen is not None:
-        return seen
+        return absence.too_blurred(seen) or seen
     if thorough:
         return absence.explain(gray, board)
     return absence.badly_exposed(gray) or absence.nothing(board)
@@ -55,16 +57,13 @@ def gray_of(image: ndarray | None) -> UInt8[ndarray, "h w"]:
 
 def _chessboard(gray: UInt8[ndarray, "h w"], board: Board, thorough: bool) -> Detection | None:
     find = chessboard.find if thorough else chessboard.find_quickly
-    for inverted in (False, True) if thorough else (False,):
-        grid = find(255 - gray if inverted else gray, board.columns, board.rows)
-        if grid is not None:
-            break
-    else:
+    grid = find(gray, board.columns, board.rows)
+    if grid is None:
         return None
     h, w = gray.shape
-    # its colours name the first corner, so that a board read now plain, now inverted keeps its order
-    grid = chessboard.canonical(gray, grid)
     ids = np.arange(board.columns * board.rows, dtype=np.int64)
+    # a chessboard is its own mirror image and, half a turn on, its own negative: only its margin tells
+    inverted = float((chessboard.frame(gray, grid) < DARK_FRAME).mean()) > 0.8
     width = chessboard.sharpness_px(gray, grid)
     return Detection(grid.reshape(-1, 2), ids, False, inverted, False, (w, h), sharpness_px=width)
 
@@ -73,9 +72,7 @@ def _charuco(gray: UInt8[ndarray, "h w"], board: Board, thorough: bool) -> Detec
     seen = charuco.find(gray, board, thorough=thorough)
     if seen is not None or not thorough:
         return seen
-    other = recognise(gray)  # the same layout of another dictionary is the same board
-    if other is None or other.dictionary in (None, board.dictionary) or other.columns != board.columns:
+    other = recognise_charuco(gray, thorough=False)  # the same layout of another dictionary is the same board
+    if other is None or other.dictionary is None or (other.columns, other.rows) != (board.columns, board.rows):
         return None
-    if other.rows > board.rows:
-        return None
-    return charuco.find(gray, replace(board, dictionary=other.dictionary or board.dictionary), thorough=True)
+    return charuco.find(gray, replace(board, dictionary=other.dictionary), thorough=True)

@@ -68,10 +68,10 @@ def recognise_chessboard(gray: UInt8[ndarray, "h w"]) -> Recognised | None:
     return Recognised("chessboard", max(columns, rows), min(columns, rows))
 
 
-def recognise_charuco(gray: UInt8[ndarray, "h w"], families: tuple[str, ...] = FAMILIES) -> Recognised | None:
-    """A ChArUco board of which at least six markers in two rows are seen."""
-    for scale in charuco.scales(gray, thorough=True):
-        for family in families:
+def recognise_charuco(gray: UInt8[ndarray, "h w"], *, thorough: bool = True) -> Recognised | None:
+    """A ChArUco board of which at least six markers in two rows are seen; `thorough` also doubles the picture."""
+    for scale in charuco.scales(gray, thorough):
+        for family in FAMILIES:
             markers = charuco.read_markers(gray, family, scale)
             if markers is not None and len(markers.ids) >= MARKERS_MIN and (fit := _best_layout(markers)):
                 return _named(markers, fit, family)
