@@ -12,7 +12,7 @@ import numpy as np
 
 from calib.board import Board
 from calib.camera import Camera
-from calib.formats import read_rig, write_rig
+from calib.formats import read_lenses, write_rig
 from calib.intrinsics import Intrinsics, calibrate_intrinsics
 from calib.report import CameraReport, PairReport, ReportData, ScaleReport, ViewReport, as_json, write_report
 from calib.rig import Quality, Rig
@@ -102,7 +102,7 @@ def _given(path: Path | None, looked: Sequence[Looked]) -> dict[str, Camera]:
     """The lenses of a file, by name where names agree, else in order."""
     if path is None:
         return {}
-    cameras = read_rig(path).rig.cameras
+    cameras = read_lenses(path)
     names = [one.name for one in looked]
     if all(name in cameras for name in names):
         return {name: cameras[name] for name in names}

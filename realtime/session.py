@@ -13,7 +13,7 @@ import numpy as np
 
 from calib.camera import Camera
 from calib.errors import UserError as CalibError
-from calib.formats import read_rig
+from calib.formats import read_lenses
 from engine.backends import Engine, Precision, open_engine
 from realtime.capture import Capture
 from realtime.frame import Frame
@@ -277,7 +277,7 @@ def header_of(source: Source, engine: Engine, settings: Settings) -> Header:
 def read_lens(text: str) -> Camera:
     """The camera of `FILE` or `FILE:CAMERA`, of any format that is read. UserError where the file holds several."""
     path, _, name = text.rpartition(":") if not Path(text).exists() else (text, "", "")
-    cameras = read_rig(path or text).rig.cameras
+    cameras = read_lenses(path or text)
     if name and name not in cameras:
         raise CalibError(f"{path} has no camera {name}; it has {', '.join(cameras)}")
     if not name and len(cameras) > 1:
