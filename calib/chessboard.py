@@ -27,6 +27,7 @@ BEYOND = 1.3  # squares from the outer corners: in the margin that every board h
 MOVED_MAX = 0.3  # of a square: a corner that the sub-pixel search takes farther was none
 BESIDE = 0.35  # of a square from a corner, where its four squares are compared
 CONTRAST_MIN = 0.2  # of the board's, at every corner
+SHARPNESS_SQUARE_PX = 12
 CARRIED_ON = 0.95  # of the squares beyond a line of corners look as a board that goes on
 
 
@@ -149,13 +150,17 @@ def canonical(gray: UInt8[ndarray, "h w"], grid: Grid) -> Float64[ndarray, "r c 
 def sharpness_px(gray: UInt8[ndarray, "h w"], grid: Grid) -> float | None:
     """Width of the edges' rise from 10 to 90 %, the worse of both directions; None where it cannot be measured."""
     rows, columns = grid.shape[:2]
-    corners = np.ascontiguousarray(grid.reshape(-1, 1, 2), dtype=np.float32)
+    low = np.maximum(np.floor(grid.min(axis=(0, 1))).astype(int) - 2, 0)
+    high = np.ceil(grid.max(axis=(0, 1))).astype(int) + 3
+    scale = 1 if square_px(grid) > SHARPNESS_SQUARE_PX else 3  # OpenCV measures no edge of a small square
+    part = gray[low[1] : high[1], low[0] : high[0]]
+    part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    corners = ((grid - low + 0.5) * scale - 0.5).reshape(-1, 1, 2).astype(np.float32)
     widths = []
     for vertical in (False, True):
-        (width, *_), _ = cv2.estimateChessboardSharpness(gray, (columns, rows), corners, 0.8, vertical)
-        widths.append(float(width))
-    worst = max(widths)
-    return worst if np.isfinite(worst) and worst > 0 else None
+        (width, *_), _ = cv2.estimateChessboardSharpness(part, (columns, rows), corners, 0.8, vertical)
+        widths.append(float(width) / scale)
+    return max(widths) if 0 < max(widths) < max(gray.shape) else None
 
 
 def ring(grid: Grid, out: float) -> Float64[ndarray, "n 2"]:

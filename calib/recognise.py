@@ -144,7 +144,9 @@ def _fit(markers: charuco.Markers, squares: int, white_first: bool) -> _Fit | No
         px = cv2.perspectiveTransform(places.reshape(-1, 1, 2), H).reshape(-1, 4, 2)
         off = np.linalg.norm(px - markers.corners, axis=-1).mean(axis=1) / side_px
         best = min(best, (float(np.minimum(off, 1).mean()), float(ratio)))
-    return _Fit(squares, white_first, best[1], best[0])
+    # OpenCV's corners of a marker lie on its outermost black pixels, half a pixel inside of its outline
+    ratio = best[1] * (1 + 1 / float(np.median(side_px)))
+    return _Fit(squares, white_first, ratio, best[0])
 
 
 def _places(ids: ndarray, squares: int, white_first: bool) -> ndarray:

@@ -80,7 +80,7 @@ def table(boards: dict[str, Board], look: str, trials: int) -> Iterable[str]:
         yield f"| {name} | " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def main(trials: int = 20) -> None:
+def main(trials: int = 12) -> None:
     """Print every table."""
     papers: tuple[Paper, ...] = ("A4", "A3")
     boards = {}
