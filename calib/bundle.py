@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from calib.camera import Camera
 
-STEPS_MAX = 40
+STEPS_MAX, ROUGH_STEPS_MAX = 40, 12
 TOLERANCE, ROUGH_TOLERANCE = 1e-12, 1e-5  # relative gain of the cost at which the search ends
 LEAST_PX = 1e-6  # without noise no residual is typical
 BEHIND_M = 1e-3  # a point nearer to the camera's plane is projected as if it lay there
@@ -149,7 +149,7 @@ class Scene:
         damping = 1e-4
         residuals, by_camera, by_view = self._linearised(poses)
         cost, weights = _loss(residuals, scale_px)
-        for _ in range(STEPS_MAX):
+        for _ in range(STEPS_MAX if tolerance < ROUGH_TOLERANCE else ROUGH_STEPS_MAX):
             root = np.sqrt(weights)[:, None]
             normal = Normal.of(
                 by_camera * root[..., None], by_view * root[..., None], residuals * root, self.sights.view_starts

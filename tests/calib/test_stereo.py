@@ -130,26 +130,26 @@ def test_the_bundle_adjustment_ends_where_scipy_ends(room):
         return out
 
     def residuals(x):
+        """Of which the squares are the pseudo-Huber loss of each corner's distance."""
         steps = x.reshape(-1, 6)
         cameras = np.stack([np.eye(4), moved(start.cam_from_root[1], steps[0])])
         boards = np.stack([moved(T, step) for T, step in zip(start.root_from_board, steps[1:], strict=True)])
-        return solved.scene.residuals_px(Poses(cameras, boards)).ravel()
+        away = solved.scene.residuals_px(Poses(cameras, boards))
+        squares = (away**2).sum(1, keepdims=True) / solved.fit.scale_px**2
+        return (away * np.sqrt(2 * (np.sqrt(1 + squares) - 1) / squares)).ravel()
 
-    away = np.random.default_rng(0).normal(0, 0.003, 6 * (1 + len(start.root_from_board)))
-    reference = least_squares(residuals, away, x_scale="jac", xtol=1e-12, ftol=1e-12, gtol=1e-12)
-    np.testing.assert_allclose(2 * reference.cost, (solved.fit.residuals_px**2).sum(), rtol=1e-8)
-    np.testing.assert_allclose(reference.x[:6], 0, atol=1e-6)
-    # the same standard deviations, by the whole Jacobian
-    whole = np.linalg.inv(reference.jac.T @ reference.jac)[:6, :6] * solved.fit.sigma_px**2
-    turned = solved.fit.covariance
-    np.testing.assert_allclose(np.trace(whole[:3, :3]), np.trace(turned[:3, :3]), rtol=1e-3)
+    nothing = np.zeros(6 * (1 + len(start.root_from_board)))
+    nearby = nothing + np.random.default_rng(0).normal(0, 0.003, len(nothing))
+    reference = least_squares(residuals, nearby, x_scale="jac", xtol=1e-12, ftol=1e-12, gtol=1e-12)
+    np.testing.assert_allclose(2 * reference.cost, (residuals(nothing) ** 2).sum(), rtol=1e-6)
+    np.testing.assert_allclose(reference.x[:6], 0, atol=1e-5)
 
 
 def test_errors_lie_inside_two_standard_deviations_nine_times_in_ten():
     board = Board("chessboard", 5, 4, (0.07, 0.07))
     inside, lengths = [], []
-    for seed in range(50):
-        room = make_room(10, board=board, seed=seed, floor=False)
+    for seed in range(40):
+        room = make_room(8, board=board, seed=seed, floor=False)
         detections = room.detections(noise_px=0.3, seed=seed)
         looks = {n: [look_at(one, board, room.lenses[n]) for one in row] for n, row in detections.items()}
         solved = solve(looks, board, room.lenses)
@@ -171,7 +171,8 @@ def test_errors_lie_inside_two_standard_deviations_nine_times_in_ten():
 
 
 @pytest.mark.parametrize("order", ["shuffled", "early"])
-def test_views_of_one_camera_in_another_order_are_red(room, order):
+def test_views_of_one_camera_in_another_order_are_red(order):
+    room = make_room(12)
     detections = room.detections(noise_px=0.15)
     row = detections["right"][:-1]
     row = row[2:] + row[:2] if order == "early" else [row[i] for i in np.random.default_rng(0).permutation(len(row))]
