@@ -176,7 +176,7 @@ def _symmetry(e: Evidence) -> Iterator[Reason]:
     if e.board.symmetric:
         yield Reason(
             "green",
-            f"a {e.board.size_text} board looks the same after half a turn: good for one camera, not for two; "
+            f"the {e.board.size_text} board looks the same after half a turn: good for one camera, not for two; "
             "for two use one with an odd and an even side",
         )
 
