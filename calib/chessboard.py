@@ -158,8 +158,8 @@ def sharpness_px(gray: UInt8[ndarray, "h w"], grid: Grid) -> float | None:
     corners = ((grid - low + 0.5) * scale - 0.5).reshape(-1, 1, 2).astype(np.float32)
     widths = []
     for vertical in (False, True):
-        (width, *_), _ = cv2.estimateChessboardSharpness(part, (columns, rows), corners, 0.8, vertical)
-        widths.append(float(width) / scale)
+        measured, _ = cv2.estimateChessboardSharpness(part, (columns, rows), corners, 0.8, vertical)
+        widths.append(float(np.ravel(measured)[0]) / scale)
     return max(widths) if 0 < max(widths) < max(gray.shape) else None
 
 

@@ -42,7 +42,7 @@ def missed(image, board) -> NotFound:
 @pytest.mark.parametrize(
     ("board", "mean_px"), [(CHESS, 0.08), (parse_board("4x7", square_mm=25), 0.08), (CHARUCO, 0.25)], ids=str
 )
-@pytest.mark.parametrize("roll_deg", [0.0, 75.0, 180.0, 250.0])
+@pytest.mark.parametrize("roll_deg", [0.0, 110.0, 250.0])
 def test_corners_are_found_under_their_own_numbers(board, mean_px, roll_deg):
     image, truth = picture(board, roll_deg=roll_deg)
     seen = found(image, board)
@@ -129,7 +129,7 @@ def test_markers_of_another_dictionary_are_found_and_named():
     assert np.linalg.norm(seen.px - truth[seen.ids], axis=1).mean() < 0.25
 
 
-@pytest.mark.parametrize("asked", ["8x6", "9x5", "10x7", "5x4"])
+@pytest.mark.parametrize("asked", ["8x6", "10x7", "5x4"])
 def test_another_size_is_named(asked):
     image, _ = picture(CHESS)
     seen = missed(image, parse_board(asked, square_mm=23))
@@ -138,7 +138,7 @@ def test_another_size_is_named(asked):
     assert "give --board 9x6" in seen.text
 
 
-@pytest.mark.parametrize("asked", ["charuco:5x7", "charuco:6x5", "charuco:8x5"])
+@pytest.mark.parametrize("asked", ["charuco:5x7", "charuco:8x5"])
 def test_another_layout_of_markers_is_named(asked):
     image, _ = picture(CHARUCO)
     seen = missed(image, parse_board(asked, square_mm=38, marker_mm=28))
@@ -210,7 +210,7 @@ def test_grey_bgr_and_bgra_are_read_alike(channels):
     np.testing.assert_array_equal(gray_of(many), image)
 
 
-@pytest.mark.parametrize("text", ["9x6", "7x4", "5x5", "15x9", "4x3"])
+@pytest.mark.parametrize("text", ["9x6", "5x5", "15x9"])
 def test_a_chessboard_is_recognised(text):
     board = parse_board(text, square_mm=20)
     seen = recognise(picture(board)[0])
@@ -218,8 +218,15 @@ def test_a_chessboard_is_recognised(text):
     assert (seen.kind, seen.size_text) == ("chessboard", text)
 
 
-@pytest.mark.parametrize("text", ["charuco:7x5", "charuco:4x5", "charuco:8x11:5X5_50", "charuco:6x6:APRILTAG_36h11"])
-@pytest.mark.parametrize("look", [{}, {"inverted": True}, {"mirrored": True}], ids=str)
+@pytest.mark.parametrize(
+    ("text", "look"),
+    [
+        ("charuco:7x5", {}),
+        ("charuco:4x5", {"inverted": True, "mirrored": True}),
+        ("charuco:8x11:5X5_50", {"mirrored": True}),
+        ("charuco:6x6:APRILTAG_36h11", {"inverted": True}),
+    ],
+)
 def test_a_charuco_board_is_recognised_with_its_dictionary(text, look):
     board = parse_board(text, square_mm=200 / 6, marker_mm=25)
     image, truth = picture(board, **look)
