@@ -25,7 +25,7 @@ from calib.planar import look_at
 from calib.rig import Quality, Rig
 from calib.rig_figures import Figures
 from calib.rig_solution import Solved, solve
-from calib.verdict import Verdict
+from calib.verdict import Reason, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _in_world(
 def _scaled(
     rig: Rig, boards: Float64[ndarray, "views 4 4"], factor: float
 ) -> tuple[Rig, Float64[ndarray, "views 4 4"]]:
-    """Everything larger by a factor, about the origin under the first camera. The board grows with it."""
+    """Everything larger by a factor, about the origin under the first camera."""
     stretch = np.ones((4, 4))
     stretch[:3, 3] = factor
     cameras = {n: replace(c, cam_from_world=rigid(c.R, factor * c.t)) for n, c in rig.cameras.items()}
@@ -160,7 +160,7 @@ def _above(
     floor: floors.Floor | None,
     ground: floors.Ground,
     measured: scale.Scale,
-) -> list:
+) -> list[Reason]:
     reasons = floors.world_reasons(rig.cameras, board_corners_m(boards, board))
     if isinstance(floor, floors.FloorFeet):
         T = ground.world_from_root
