@@ -26,10 +26,12 @@ def detect(
     board: Board,
     *,
     effort: Literal["full", "preview"] = "full",
+    explain: bool = True,
 ) -> Detection | NotFound:
     """Find `board` in a grey or BGR picture.
 
-    `full` gives the most exact corners and explains a failure; `preview` keeps up with a camera and does neither.
+    `full` gives the most exact corners and, with `explain`, finds out why there is none, which takes longer than to look
+    for it; `preview` keeps up with a camera and does neither.
     UserError where there is no picture to look at.
     """
     gray = gray_of(image)
@@ -37,7 +39,7 @@ def detect(
     seen = _chessboard(gray, board, thorough) if board.kind == "chessboard" else _charuco(gray, board, thorough)
     if seen is not None:
         return absence.too_blurred(seen) or seen
-    if thorough:
+    if thorough and explain:
         return absence.explain(gray, board)
     return absence.badly_exposed(gray) or absence.nothing(board)
 

@@ -22,6 +22,7 @@ from realtime.sources import open_source
 from realtime.sources.folder import SUFFIXES as PICTURES
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+EXPLAINED = 3  # pictures without a board whose reason is looked for, per camera: seconds each
 MOMENTS = 60  # of a video are looked at, spread over its length
 
 
@@ -31,7 +32,7 @@ class Looked:
 
     name: str
     detections: list[Detection | None]
-    absences: list[str]  # why a board was not found, one sentence for each such moment
+    absences: list[str]  # why a board was not found, for the first moments of that kind
     moments: list[str]  # what a person calls them
 
     @property
@@ -76,10 +77,11 @@ def look_for_boards(places: Mapping[str, Path], board: Board, *, step: Step) -> 
     for name, path in places.items():
         one = Looked(name, [], [], [])
         for moment, frame in _frames(path, every):
-            seen = detect(frame.image_bgr, board)
+            explain = len(one.absences) < EXPLAINED
+            seen = detect(frame.image_bgr, board, explain=explain)
             one.moments.append(moment)
             one.detections.append(seen if isinstance(seen, Detection) else None)
-            if isinstance(seen, NotFound):
+            if isinstance(seen, NotFound) and explain:
                 one.absences.append(seen.text)
             done += 1
             step(done, total, f"{name}: {len(one.found)} boards")
