@@ -148,7 +148,7 @@ def test_the_bundle_adjustment_ends_where_scipy_ends(room):
 def test_errors_lie_inside_two_standard_deviations_nine_times_in_ten():
     board = Board("chessboard", 5, 4, (0.07, 0.07))
     inside, lengths = [], []
-    for seed in range(40):
+    for seed in range(30):
         room = make_room(8, board=board, seed=seed, floor=False)
         detections = room.detections(noise_px=0.3, seed=seed)
         looks = {n: [look_at(one, board, room.lenses[n]) for one in row] for n, row in detections.items()}
