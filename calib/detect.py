@@ -30,8 +30,8 @@ def detect(
 ) -> Detection | NotFound:
     """Find `board` in a grey or BGR picture.
 
-    `full` gives the most exact corners and, with `explain`, finds out why there is none, which takes longer than to look
-    for it; `preview` keeps up with a camera and does neither.
+    `full` gives the most exact corners and, with `explain`, finds out why there is no board, which takes longer than
+    to look for it; `preview` keeps up with a camera and does neither.
     UserError where there is no picture to look at.
     """
     gray = gray_of(image)
