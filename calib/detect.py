@@ -31,7 +31,8 @@ def detect(
     """Find `board` in a grey or BGR picture.
 
     `full` gives the most exact corners and, with `explain`, finds out why there is no board, which takes longer than
-    to look for it; `preview` keeps up with a camera and does neither.
+    to look for it; `preview` keeps up with a camera and does neither. One core takes 0.05 to 0.2 s where the board is
+    seen and up to 3 s at 1920x1080 where it is not; a preview at most 0.1 s.
     UserError where there is no picture to look at.
     """
     gray = gray_of(image)
