@@ -66,7 +66,7 @@ def test_every_command_has_help(command, capsys):
         ["--stream", "udp://x"],
         ["--record", "takes/x"],
         ["--rig", "rig.toml"],
-        ["--record", "takes/x"],
+        ["--stream", "http://x"],
         ["frobnicate"],
         ["record", "--camera", "0"],
         ["calibrate"],
