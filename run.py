@@ -94,7 +94,8 @@ def live(
     from realtime.signals import leaving_at_once
 
     with leaving_at_once("stopped"):
-        from realtime.session import Settings, open_session, read_lens
+        from realtime.lens import read_lens
+        from realtime.session import Settings, open_session
 
         settings = Settings(
             people=people,

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from calib.camera import Camera
-from calib.errors import UserError as CalibError
-from calib.formats import read_lenses
 from engine.backends import Engine, Precision, open_engine
 from realtime.capture import Capture
 from realtime.frame import Frame
+from realtime.lens import at_size
 from realtime.lift import HEIGHT_M
 from realtime.loop import LATENCY, THROUGHPUT, Loop
 from realtime.pipeline import Pipeline
@@ -152,7 +151,7 @@ class Session:
 
     def _pipeline(self, size_px: tuple[int, int]) -> Pipeline:
         s = self._settings
-        camera = Camera.from_fov(*size_px, s.fov_deg) if s.camera is None else _at_size(s.camera, size_px)
+        camera = Camera.from_fov(*size_px, s.fov_deg) if s.camera is None else at_size(s.camera, size_px)
         return Pipeline(
             self._engine,
             camera,
@@ -272,27 +271,6 @@ def header_of(source: Source, engine: Engine, settings: Settings) -> Header:
             "distance": "from the body height and standard proportions",
         },
     )
-
-
-def read_lens(text: str) -> Camera:
-    """The camera of `FILE` or `FILE:CAMERA`, of any format that is read. UserError where the file holds several."""
-    path, _, name = text.rpartition(":") if not Path(text).exists() else (text, "", "")
-    cameras = read_lenses(path or text)
-    if name and name not in cameras:
-        raise CalibError(f"{path} has no camera {name}; it has {', '.join(cameras)}")
-    if not name and len(cameras) > 1:
-        raise CalibError(f"{text} has several cameras; say which: {', '.join(f'{text}:{one}' for one in cameras)}")
-    return cameras[name] if name else next(iter(cameras.values()))
-
-
-def _at_size(camera: Camera, size_px: tuple[int, int]) -> Camera:
-    try:
-        return camera.scaled_to(*size_px)
-    except ValueError:
-        raise CalibError(
-            f"the lens was calibrated at {camera.width}x{camera.height}, the pictures are {size_px[0]}x{size_px[1]}: "
-            "calibrate it in this mode, or leave --intrinsics out"
-        ) from None
 
 
 def describe(result: Result) -> str:
