@@ -78,7 +78,7 @@ def test_the_package_lists_every_folder_of_code():
     ]
     found = {
         str(path.parent.relative_to(REPOSITORY)).replace("/", ".")
-        for top in ("calib", "engine", "realtime", "train")
+        for top in ("calib", "commands", "engine", "realtime", "train")
         for path in (REPOSITORY / top).rglob("*.py")
     }
     assert set(packages) == found

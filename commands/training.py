@@ -1,0 +1,84 @@
+"""Making and judging weights: `pretrain`, `synth`, `evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.options import Device, Engine, Folders, Json, Precision, Weights, progress_bar, write_json
+
+
+def pretrain(
+    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="Folders; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
+    weights: Annotated[str, typer.Option(metavar="lite|full", help="Which network.")] = "lite",
+    preset: Annotated[str, typer.Option(help="Recipe: default.")] = "default",
+    hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
+    imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
+    from engine.model import ARCHITECTURES
+    from train.pretrain import PRESETS, recipe_for
+    from train.pretrain import pretrain as run_pretrain
+
+    if weights not in ARCHITECTURES:
+        raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
+    if preset not in PRESETS:
+        raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
+    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed)
+    done = run_pretrain(datasets, out, name=weights, recipe=recipe, warm_start=warm_start, imagenet=imagenet)
+    print(f"{done.images_seen} crops in {done.hours:.2f} h; {done.figures}")
+    print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
+    write_json(
+        json_file, {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours, **done.figures}
+    )
+
+
+def synth(
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where shards and contact sheet go; resumed if it exists.")
+    ],
+    count: Annotated[int, typer.Option(min=1, help="How many people, rounded up to whole shards.")] = 512,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
+    photos: Folders = None,
+    textures: Folders = None,
+    coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
+    mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
+) -> None:
+    """Render synthetic people with exact 3D labels; without sources everything is made up."""
+    from train.plots import people_sheet
+    from train.synthetic.shards import write_shards
+    from train.synthetic.sources import read_sources
+
+    sources = read_sources(photos=photos or [], textures=textures or [], coco=coco, mocap=mocap)
+    with progress_bar("people", count) as step:
+        for done in write_shards(out, count, seed=seed, sources=sources):
+            step(done, count)
+    print(f"wrote {people_sheet(out)} (look at it); train: python run.py pretrain DATASET... {out} --out runs/NAME")
+
+
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of labelled photos or videos.")],
+    weights: Weights = "auto",
+    engine: Engine = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    json_file: Json = None,
+) -> None:
+    """PCK on labelled photos, or on videos with OpenPose joints."""
+    from engine.backends import open_engine
+    from train.evaluate import evaluate as run_evaluate
+    from train.evaluate import table
+
+    with open_engine(engine, weights, device=device, precision=precision) as opened:
+        print(f"{opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
+        with progress_bar("judging") as step:
+            figures = run_evaluate(dataset, opened, progress=step)
+        print(table(figures))
+        summary = {f.name: f.summary() for f in figures}
+        write_json(json_file, {"weights_sha256": opened.weights_sha256, "figures": summary})
