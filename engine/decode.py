@@ -40,15 +40,15 @@ class Marginals:
 
 def marginals(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Marginals:
     """One exponential, then sums: the volume itself is never normalised (it is the bulk of the memory traffic)."""
-    n, j, _d, h, w = volume.shape
+    h, w = volume.shape[3:]
     volume = volume.float().flatten(3)  # (n, j, d, h w)
     mass = (volume - volume.detach().amax((2, 3), keepdim=True)).exp()
     plane = mass.sum(2)  # (n, j, h w)
     total = plane.sum(-1, keepdim=True)
-    mask = torch.ones_like(plane) if window is None else _around_peak(plane.detach().unflatten(2, (h, w)), window)
+    mask = window_mask(plane.detach().unflatten(2, (h, w)), window)
     sums = mass @ torch.stack([torch.ones_like(plane), mask.flatten(2)], dim=-1)  # (n, j, d, 2)
     sums = sums / total[..., None]
-    return Marginals((plane / total).unflatten(2, (h, w)), sums[..., 0], mask.reshape(n, j, h, w), sums[..., 1])
+    return Marginals((plane / total).unflatten(2, (h, w)), sums[..., 0], mask, sums[..., 1])
 
 
 def decode(volume: Float[Tensor, "n j d h w"], *, window: int | None = WINDOW_CELLS) -> Float[Tensor, "n j 6"]:
@@ -79,7 +79,10 @@ def decode_marginals(m: Marginals) -> Float[Tensor, "n j 6"]:
     return torch.stack([joint_x, joint_y, joint_z, *spread], dim=-1)
 
 
-def _around_peak(plane: Float[Tensor, "n j h w"], window: int) -> Float[Tensor, "n j h w"]:
+def window_mask(plane: Float[Tensor, "n j h w"], window: int | None) -> Float[Tensor, "n j h w"]:
+    """1 within `window` cells of each plane's peak, else 0; 1 everywhere where there is no window."""
+    if window is None:
+        return torch.ones_like(plane)
     h, w = plane.shape[2:]
     peak = plane.flatten(2).argmax(-1)  # (n, j)
     row, column = torch.div(peak, w, rounding_mode="floor"), peak % w

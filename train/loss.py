@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from engine.decode import Z_RANGE, bin_centers, decode_marginals, marginals
+from engine.decode import Z_RANGE, bin_centers, decode_marginals
+from train.volume_sums import marginals_with_gradient
 
 # far below the error, so wrong labels pull with bounded force (beta = 1 on these units would be pure L2)
 BETA = 0.01
@@ -41,7 +42,7 @@ def pose_loss(
 ) -> dict[str, Tensor]:
     """The terms of the loss and their weighted sum, `loss`. Presence is NaN where it is not taught."""
     d, h, w = volume.shape[2:]
-    sums = marginals(volume, window=window)
+    sums = marginals_with_gradient(volume, window=window)
     log_plane = (sums.plane.flatten(2) + FLOOR).log()  # (n, j, h w)
     log_z = (sums.z + FLOOR).log()  # (n, j, d)
     x, y = _gaussian(target[..., 0], w), _gaussian(target[..., 1], h)
