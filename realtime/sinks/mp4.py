@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -24,22 +23,18 @@ from realtime.frame import Frame
 from realtime.overlay import draw_people
 from realtime.result import Header, Result
 from realtime.scene import Scene
+from realtime.sinks.fragment_file import CONTAINER_OPTIONS, TIME_BASE, FragmentFile
 from realtime.sinks.records import header_record
 
 SCHEMA = "video/1"
 HEIGHT_PX = 540
 PICTURE_WIDTHS_PX = (320, 1280)
-TIME_BASE = Fraction(1, 1_000_000)
 KEY_FRAME_S = 1.0  # between pictures that a player can jump to
 KEY_FRAME_FRAMES = "600"  # the encoder sets none of its own before ours
 # no frame waits in the encoder for later ones: what was written is in the file
 CODEC_OPTIONS = {
     "libx264": {"preset": "veryfast", "crf": "22", "tune": "zerolatency", "forced-idr": "1", "g": KEY_FRAME_FRAMES},
     "mpeg4": {"q": "4", "g": KEY_FRAME_FRAMES},
-}
-CONTAINER_OPTIONS = {
-    "movflags": "hybrid_fragmented+frag_every_frame+empty_moov+default_base_moof",
-    "flush_packets": "1",
 }
 
 
@@ -109,50 +104,6 @@ class SideBySide:
             if self._file.error is not None:
                 raise self._file.error
             self._file.mark()
-
-
-class FragmentFile:
-    """A file for PyAV to write to. From the first error on it stays as it was at the last `mark`.
-
-    FFmpeg goes on after an error, and would turn a file that it cannot complete into one that nobody can read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.error: OSError | None = None
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
-        self._whole = 0  # bytes up to the last whole fragment
-        self._at = 0
-
-    def write(self, data: bytes) -> int:
-        """Takes everything; `error` says whether it is in the file."""
-        rest = memoryview(data)
-        try:
-            while rest and self.error is None:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self.error = error
-            with suppress(OSError):  # a device cannot be cut
-                self._file.truncate(self._whole)
-        self._at += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Where the next bytes go."""
-        if self.error is None:
-            self._at = self._file.seek(offset, whence)
-        return self._at
-
-    def tell(self) -> int:
-        """Where the next bytes go."""
-        return self._at
-
-    def mark(self) -> None:
-        """What is written so far is whole."""
-        self._whole = self._at
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
 
 
 def open_format(path: Path, header: Header) -> SideBySide:
