@@ -14,7 +14,7 @@ def pretrain(
     datasets: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="Folders; see docs/datasets.md.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
     weights: Annotated[str, typer.Option(metavar="lite|full", help="Which network.")] = "lite",
-    preset: Annotated[str, typer.Option(help="Recipe: default.")] = "default",
+    preset: Annotated[str, typer.Option(help="Recipe: default, or continue (with --warm-start).")] = "default",
     hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,

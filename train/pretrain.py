@@ -38,10 +38,23 @@ TERMS = {
     "photos": "jetson-inference pictures, MIT-like NVIDIA licence",
     "textures_dtd": "Describable Textures Dataset (Cimpoi et al. 2014): research use",
 }
-# Small crops first: several times more images per second; the last stage has the size that ships.
-PRESETS: dict[str, tuple[tuple[float, float, float], ...]] = {
-    # until (share of the time), size (share of the input side), strength of augmentation
-    "default": ((0.68, 0.5, 0.4), (1.0, 1.0, 0.4)),
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A recipe for any network and any length."""
+
+    phases: tuple[
+        tuple[float, float, float], ...
+    ]  # until (share of the time), size (share of the input side), strength
+    learning_rate: float = 1e-3
+
+
+PRESETS = {
+    # small crops first: several times more images per second; the last stage has the size that ships
+    "default": Preset(((0.68, 0.5, 0.4), (1.0, 1.0, 0.4))),
+    # for weights that were trained already: small crops and large steps would first undo what they know
+    "continue": Preset(((1.0, 1.0, 0.4),), learning_rate=4e-4),
 }
 
 
@@ -58,9 +71,10 @@ class Pretrained:
 def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0) -> Recipe:
     """A preset's recipe for a network of this input side."""
     phases = tuple(
-        Phase(until, max(32, int(input_px * share) // 32 * 32), strength) for until, share, strength in PRESETS[preset]
+        Phase(until, max(32, int(input_px * share) // 32 * 32), strength)
+        for until, share, strength in PRESETS[preset].phases
     )
-    return Recipe(hours=hours, phases=phases, seed=seed)
+    return Recipe(hours=hours, phases=phases, learning_rate=PRESETS[preset].learning_rate, seed=seed)
 
 
 def pretrain(
