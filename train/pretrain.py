@@ -44,9 +44,7 @@ TERMS = {
 class Preset:
     """A recipe for any network and any length."""
 
-    phases: tuple[
-        tuple[float, float, float], ...
-    ]  # until (share of the time), size (share of the input side), strength
+    phases: tuple[tuple[float, float, float], ...]  # until (share of time), size (share of the input), strength
     learning_rate: float = 1e-3
 
 
