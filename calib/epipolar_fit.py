@@ -126,14 +126,22 @@ def refined(pairs: Pairs, start: Relative, *, widths: tuple[float, ...] = WIDTHS
     return Fit(relative, pairs, linear, sigma_px, widths[-1] * sigma_px)
 
 
-def newton_step(linear: Linear, weights: Float64[ndarray, "n"], prior: ndarray | None = None) -> Float64[ndarray, "g"]:
-    """The Gauss-Newton step; `prior` (g, g) is added to the information."""
+def newton_step(
+    linear: Linear,
+    weights: Float64[ndarray, "n"],
+    prior: Float64[ndarray, "g g"] | None = None,
+    pull: Float64[ndarray, "g"] | None = None,
+) -> Float64[ndarray, "g"]:
+    """The Gauss-Newton step. A prior adds to the information, and its pull to the gradient."""
     weighted = linear.slopes * weights[:, None]
-    information = weighted.T @ linear.slopes
+    information, gradient = weighted.T @ linear.slopes, weighted.T @ linear.residuals_px
     if prior is not None:
         information = information + prior
-    damping = 1e-9 * np.trace(information) * np.eye(len(information))
-    return -np.linalg.solve(information + damping, weighted.T @ linear.residuals_px)
+    if pull is not None:
+        gradient = gradient + pull
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-30))  # unknowns differ in size by their units
+    scaled = information / np.outer(scale, scale) + 1e-9 * np.eye(len(scale))
+    return -np.linalg.solve(scaled, gradient / scale) / scale
 
 
 def loss_weights(
@@ -148,7 +156,9 @@ def residual_sigma_px(residuals_px: Float64[ndarray, "n"]) -> float:
     return max(1.4826 * float(np.median(np.abs(residuals_px))), SIGMA_LEAST_PX)
 
 
-def covariance(linear: Linear, pairs: Pairs, width_px: float) -> Float64[ndarray, "g g"]:
+def covariance(
+    linear: Linear, pairs: Pairs, width_px: float, prior: Float64[ndarray, "g g"] | None = None
+) -> Float64[ndarray, "g g"]:
     """Of the unknowns at a minimum: the sandwich, errors of one moment and errors of one joint each taken as one.
 
     A detector puts a joint a little beside where another view's detector puts it, in every frame again: resampling
@@ -159,9 +169,12 @@ def covariance(linear: Linear, pairs: Pairs, width_px: float) -> Float64[ndarray
     pull = loss_weights(linear.residuals_px, pairs.weight, width_px) * linear.residuals_px
     steepness = pairs.weight * (1 - 3 * squares) / (1 + squares) ** 3
     information = (linear.slopes * steepness[:, None]).T @ linear.slopes
+    if prior is not None:
+        information = information + prior
     influence = linear.slopes * pull[:, None]
     middle = sum(_clustered(influence, groups) for groups in (pairs.frame, pairs.joint))
-    inverse = np.linalg.pinv(information, hermitian=True)
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-30))
+    inverse = np.linalg.pinv(information / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
     return inverse @ middle @ inverse
 
 
