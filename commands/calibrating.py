@@ -49,6 +49,10 @@ def calibrate(
     marker: Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")] = None,
     intrinsics: Annotated[Path | None, typer.Option(metavar="FILE", help="Lenses that are known already.")] = None,
     tape: Annotated[float | None, typer.Option(min=0.01, metavar="METRES", help="Between the lenses.")] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE|SECONDS", help="Where the board lies on the floor; a picture named floor*."),
+    ] = None,
     view: View = "window",
     mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where rig.toml and report go.")] = Path(
@@ -65,7 +69,7 @@ def calibrate(
     wanted = parse_board(board, square_mm=square, marker_mm=marker)
     place = pictures or _take_pictures(wanted, out, camera, source, window=view == "window", mirror=mirror)
     with progress_bar("pictures") as step:
-        done = run_calibration(place, wanted, out, intrinsics=intrinsics, tape_m=tape, step=step)
+        done = run_calibration(place, wanted, out, intrinsics=intrinsics, tape_m=tape, floor=floor, step=step)
     print("\n".join(done.lines()))
     for path in done.written:
         print(f"wrote {path}")
