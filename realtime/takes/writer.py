@@ -152,7 +152,7 @@ def create_take(
     """
     if wrong := [name for name in cameras if not re.fullmatch(r"cam\d+", name)]:
         raise ValueError(f"cameras of a take are called cam0, cam1, ..., not {', '.join(wrong)}")
-    _make_room(folder, force=force)
+    make_room(folder, force=force)
     about = About(cameras, made_by, clock or ClockMapping(), subject_height_m, notes)
     try:
         return TakeWriter(folder, about)
@@ -180,7 +180,7 @@ def check_room(folder: Path, *, force: bool) -> list[Path]:
     return held
 
 
-def _make_room(folder: Path, *, force: bool) -> None:
+def make_room(folder: Path, *, force: bool) -> None:
     """The folder, empty of earlier takes."""
     held = check_room(folder, force=force)
     try:
