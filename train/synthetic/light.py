@@ -72,7 +72,7 @@ class ShadowMaps:
 
     from_world: Tensor  # (images, 3, 4): place to map pixels, and nearness to the lamp in metres plus 1
     vertices: Tensor  # (n v, 3) the people's places in their maps
-    nearness: Tensor  # (images n n) 0 where nothing is
+    nearness: Tensor  # (images n n) -inf where nothing is
 
     def lit(self, at: Tensor, image: Tensor, *, soft: bool = True) -> Tensor:
         """How much of the lamp reaches places (p, 3) in the map of picture `image` (p), 0 ... 1; soft: four texels."""
@@ -109,7 +109,7 @@ def shadow_maps(figures: Figures, mesh: Mesh, of_images: Lights) -> ShadowMaps:
         image_of_face=figures.image[mesh.owner],
         two_sided=(part == PART_SKIRT) | (part == PART_HAIR),
     )
-    nearness = torch.zeros(images * SHADOW_MAP_PX**2, device=at.device)
+    nearness = torch.full((images * SHADOW_MAP_PX**2,), -torch.inf, device=at.device)
     nearness[seen.pixel] = 1.0 / seen.z
     return ShadowMaps(torch.cat([axes * scale[:, :, None], shift[:, :, None]], dim=2), vertices, nearness)
 

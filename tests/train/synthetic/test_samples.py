@@ -119,11 +119,13 @@ def test_shadows_are_cast_on_the_floor_and_by_limbs(tiny_body):
     floor = floor_shadows(maps, seen_by, figures.lowest_m())[0]
     assert 0.005 < (floor > 0.5).float().mean() < 0.2
     assert floor[:40].max() == 0  # above the horizon
-    lit = maps.lit(maps.vertices, torch.zeros(len(maps.vertices), dtype=torch.int64))
-    assert 0.2 < lit.mean() < 0.95
-    above = maps.vertices.clone()
-    above[:, 2] += 5.0
-    assert (maps.lit(above, torch.zeros(len(above), dtype=torch.int64)) == 1).all()
+    image = torch.zeros(len(maps.vertices), dtype=torch.int64)
+    nearer, behind = (maps.lit(maps.vertices + torch.tensor([0.0, 0.0, m]), image) for m in (5.0, -5.0))
+    assert (nearer == 1).all()
+    assert behind.mean() < 0.1
+    assert 0.2 < maps.lit(maps.vertices, image).mean() < 0.95
+    beside = torch.tensor([[-50.0, 80.0, -5.0], [1.0, 1.0, -5.0], [900.0, 3.0, -5.0]])
+    assert (maps.lit(beside, torch.zeros(3, dtype=torch.int64)) == 1).all()
 
 
 def test_labels_are_finite_and_depth_counts_from_the_root(tiny_body):
