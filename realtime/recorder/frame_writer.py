@@ -6,7 +6,7 @@ to the disk itself, for the power cut.
 
 from __future__ import annotations
 
-import os
+import errno
 import threading
 import time
 from collections import deque
@@ -15,19 +15,25 @@ from realtime.recorder.compressed import Compressed, jpeg_size_px
 from realtime.takes import CameraWriter, Flag, Row
 
 WAITING = 120
+# pictures that are not compressed yet are large: so many bytes of them may wait
+WAITING_BYTES = 128 << 20
 SYNC_S = 1.0
-CLOSE_WAIT_S = 3.0
+CLOSE_WAIT_S, STUCK_WAIT_S = 3.0, 1.0
 
 
 class FrameWriter:
     """Writes frames to one camera of a take; times count from `zero_s` on the monotonic clock."""
 
-    def __init__(self, camera: CameraWriter, *, zero_s: float, waiting: int = WAITING) -> None:
+    def __init__(self, camera: CameraWriter, *, zero_s: float, waiting: int | None = None) -> None:
         self.name = camera.name
         self.dropped = 0  # frames that found no room to wait
         self.unusable = 0  # frames without a whole picture, or of another size
         self.error: Exception | None = None
-        self._camera, self._zero_s, self._capacity = camera, zero_s, waiting
+        self._camera, self._zero_s = camera, zero_s
+        self._capacity = waiting or WAITING
+        self._raw_capacity = min(
+            self._capacity, max(WAITING_BYTES // (camera.about.width * camera.about.height * 2), 4)
+        )
         self._waiting: deque[tuple[Compressed, int, bool]] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -45,7 +51,8 @@ class FrameWriter:
         with self._changed:
             if self._closing or self.error is not None:
                 return False
-            if len(self._waiting) >= self._capacity:
+            room = self._raw_capacity if frame.arrival.jpeg is None else self._capacity
+            if len(self._waiting) >= room:
                 self.dropped += 1
                 return False
             self._waiting.append((frame, segment, processed))
@@ -64,8 +71,9 @@ class FrameWriter:
         with self._changed:
             self.dropped += len(self._waiting)
             self._waiting.clear()
-        if self._thread.is_alive() and self.error is None:  # inside a write that does not come back
-            self.error = TimeoutError(110, os.strerror(110), self.name)
+        self._thread.join(STUCK_WAIT_S)
+        if self._thread.is_alive() and self.error is None:
+            self.error = OSError(errno.EIO, "the disk takes nothing any more")
 
     def _run(self) -> None:
         due_s = time.monotonic() + SYNC_S

@@ -68,11 +68,7 @@ def import_videos(
             for done, (name, probe) in enumerate(zip(cameras, probes, strict=True)):
                 if step is not None:
                     step(done, len(probes), probe.path.name)
-                count = (
-                    _encode(folder, name, cameras[name], probe) if probe.rows is None else _copy(folder, name, probe)
-                )
-                how = "encoded anew" if probe.rows is None else "copied"
-                said.append(f"{name}: {probe.path.name}, {count} frames {how}{_turn(probe.rotate_deg)}")
+                said.append(_taken_in(folder, name, cameras[name], probe))
             write_about(folder, About(cameras, "import", about.clock, subject_height_m, notes, complete=True))
     except (av.error.FFmpegError, OSError) as error:
         raise TakeError(f"{folder} cannot be written ({error.strerror}); make room, or choose another place") from error
