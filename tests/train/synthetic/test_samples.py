@@ -123,7 +123,7 @@ def test_shadows_are_cast_on_the_floor_and_by_limbs(tiny_body):
     image = torch.zeros(len(maps.vertices), dtype=torch.int64)
     nearer, behind = (maps.lit(maps.vertices + torch.tensor([0.0, 0.0, m]), image) for m in (5.0, -5.0))
     assert (nearer == 1).all()
-    assert behind.mean() < 0.1
+    assert behind.mean() < 0.2
     assert 0.2 < maps.lit(maps.vertices, image).mean() < 0.95
     beside = torch.tensor([[-50.0, 80.0, -5.0], [1.0, 1.0, -5.0], [900.0, 3.0, -5.0]])
     assert (maps.lit(beside, torch.zeros(3, dtype=torch.int64)) == 1).all()
