@@ -10,7 +10,9 @@ import errno
 import threading
 import time
 from collections import deque
+from pathlib import Path
 
+from realtime.recorder.cameras import RecordError
 from realtime.recorder.compressed import Compressed, jpeg_size_px
 from realtime.takes import CameraWriter, Flag, Row
 
@@ -125,3 +127,11 @@ class FrameWriter:
             return False
         self._camera.write_image(image_bgr, row)
         return True
+
+
+def unwritable(error: Exception, folder: Path) -> RecordError:
+    """What a failed write means for the person who records."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RecordError(f"the disk is full; what was recorded until now is in {folder}")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return RecordError(f"{folder} cannot be written on ({reason}); what came before is in it")

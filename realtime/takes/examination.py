@@ -81,7 +81,8 @@ def lines(take: Take, findings: Findings) -> Iterator[str]:
     about = take.about
     yield from take.repairs
     height = f", person of {about.subject_height_m:g} m" if about.subject_height_m else ""
-    yield f"{take.folder}: {len(findings.cameras)} cameras, {findings.common_s:.1f} s in common{height}"
+    cameras = "1 camera" if len(findings.cameras) == 1 else f"{len(findings.cameras)} cameras"
+    yield f"{take.folder}: {cameras}, {findings.common_s:.1f} s in common{height}"
     if about.notes:
         yield f"notes: {about.notes}"
     for c in findings.cameras:

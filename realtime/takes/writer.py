@@ -170,13 +170,13 @@ def check_room(folder: Path, *, force: bool) -> list[Path]:
     if not folder.exists():
         return []
     if not folder.is_dir():
-        raise TakeError(f"{folder} is a file; give another --out")
+        raise TakeError(f"{folder} is a file; give a folder")
     held = sorted(p for p in folder.iterdir() if p.name != Lock.NAME)
     if foreign := [p.name for p in held if not (p.is_file() and OURS.fullmatch(p.name))]:
         raise TakeError(f"{folder} holds {foreign[0]}, which is no part of a take; give a new folder")
     if held and not force:
         kind = "a take" if (folder / NAME) in held else "files"
-        raise TakeError(f"{folder} holds {kind} already; give another --out, or --force to replace it")
+        raise TakeError(f"{folder} holds {kind} already; give another folder (--force of `record` replaces it)")
     return held
 
 
