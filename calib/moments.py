@@ -102,7 +102,7 @@ def local_parabola(
     around = np.clip(np.arange(n) - k // 2, 0, n - k)[:, None] + np.arange(k)
     away = (time_s[around] - time_s[:, None]) / bandwidth_s
     near = values[around]  # (n, k, joints, c)
-    known = np.isfinite(near).all(-1)
+    known = np.asarray(np.isfinite(near).all(-1))
     kernel = np.exp(-0.5 * away**2)[..., None] * known
     full = kernel * weights[around]
     powers = away[..., None] ** np.arange(3)
