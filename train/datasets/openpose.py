@@ -46,14 +46,15 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
             continue
         with np.load(table_path, allow_pickle=False) as table:
             found.append(
-                LabelledVideo(video, _mpii16(table["keypoints"].astype(np.float64), [str(n) for n in table["names"]]))
+                LabelledVideo(video, mpii16_of(table["keypoints"].astype(np.float64), [str(n) for n in table["names"]]))
             )
     if not found:
         raise DatasetError(f"{folder} holds no openpose_*.npz with a video of its name in videos/")
     return found
 
 
-def _mpii16(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
+def mpii16_of(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
+    """OpenPose's joints by name in our order; NaN and 0 where unknown. ValueError where a name is missing."""
     joints = np.full((len(keypoints), 16, 3), np.nan)
     joints[..., 2] = 0
     for joint, name in NAMES.items():
