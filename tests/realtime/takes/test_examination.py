@@ -35,6 +35,19 @@ def test_dropped_frames_are_counted_by_the_stamps(tmp_path):
     assert found.cameras[0].dropped == 4
 
 
+def test_frames_that_the_source_counted_are_missing_whatever_the_stamps_say(tmp_path):
+    rng = np.random.default_rng(2)
+    times = np.cumsum(rng.integers(9_000, 90_000, 60)).tolist()
+    with create_take(tmp_path / "t", {"cam0": CameraAbout("camera 0", *SIZE_PX)}, made_by="record") as writer:
+        for n, time_us in enumerate(times):
+            writer["cam0"].write_image(numbered(n), Row(time_us, sequence=n + 2 * (n > 20), segment=int(n > 40)))
+    take = open_take(tmp_path / "t")
+    found = examine(take)
+    assert not found.cameras[0].regular
+    assert found.cameras[0].dropped == 2
+    assert "without an even cadence" in "\n".join(lines(take, found))
+
+
 def test_a_sync_that_was_found_is_said(tmp_path):
     folder = made_take(tmp_path / "t", {"cam0": times_us(30), "cam1": times_us(30)})
     write_sync(folder, Sync("epipolar", {"cam1": Clock(0.002, 0.0)}, {}))
