@@ -16,6 +16,7 @@ from calib.joint_track import Track
 
 CUBIC_STEPS, LINEAR_STEPS = 1.5, 3.5  # frame periods between neighbours up to which they are joined
 BANDWIDTH_S = 0.03  # of the smoothing kernel: passes 6 Hz at half its height
+NEAR = 0.02  # of the kernel: neighbours farther away do not count as such
 JUMP_FACTOR, JUMP_PX = 6.0, 12.0  # what leaves the running median by so much is no joint
 
 
@@ -108,7 +109,7 @@ def local_parabola(
     powers = away[..., None] ** np.arange(3)
     A = np.einsum("nkj,nkp,nkq->njpq", full, powers, powers)
     b = np.einsum("nkj,nkp,nkjc->njpc", full, powers, np.where(known[..., None], near, 0.0))
-    enough = np.asarray((kernel > 0.1).sum(1) >= 3)
+    enough = np.asarray((kernel > NEAR).sum(1) >= 3)
     enough &= np.linalg.cond(np.where(enough[..., None, None], A, np.eye(3))) < 1e6
     A[~enough] = np.eye(3)
     parabola = np.linalg.solve(A, b)
