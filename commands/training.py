@@ -70,14 +70,21 @@ def synth(
 
 
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of labelled photos or videos.")],
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET|TAKE", help="A folder of labelled photos or videos; a take.")
+    ],
     weights: Weights = "auto",
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     json_file: Json = None,
 ) -> None:
-    """PCK on labelled photos, or on videos with OpenPose joints."""
+    """PCK on labelled photos, or on videos with OpenPose joints; of a labelled take MPJPE, before and after."""
+    if (dataset / "take.toml").is_file():
+        from commands.teaching import judge_takes
+
+        judge_takes([dataset], weights, engine, device, precision, json_file)
+        return
     from engine.backends import open_engine
     from train.evaluate import evaluate as run_evaluate
     from train.evaluate import table
