@@ -92,11 +92,15 @@ def _stored(take: Take, names: Names, tracks: Tracks, cameras: Cameras) -> Place
     fit = fit_clock(*tracks, cameras, known=known)
     clock, reasons = _clock(take, fit, names)
     seen = Seen(names, at_common_times(*tracks, clock), cameras)
-    found = [*reasons, *_doubts(seen, rig, known, clock)]
+    quality = take.rig.quality
+    own = (
+        [] if quality is None or quality.verdict != "red" else [Reason("red", f"its rig is red: {quality.reasons[0]}")]
+    )
+    found = [*own, *reasons, *_doubts(seen, rig, known)]
     return Placed(names, tracks, cameras, clock, _sigma_ms(fit), rig, Verdict(tuple(found)))
 
 
-def _doubts(seen: Seen, rig: Rig, known: Relative, clock: Clock) -> Iterator[Reason]:
+def _doubts(seen: Seen, rig: Rig, known: Relative) -> Iterator[Reason]:
     """Whether the joints fit the stored rig; where not, what was mixed up or who moved."""
     try:
         mixed_up = list(suspects(seen, pose_of(seen, BODY)[0], BODY))
