@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import run
 from engine.errors import library_advice
 from realtime import doctor
+from realtime.takes import open_take
 from tests.conftest import REPOSITORY
 
 PYTHON = [sys.executable, str(REPOSITORY / "run.py")]
@@ -238,8 +239,10 @@ def test_ctrl_c_closes_every_file_and_is_a_normal_end(clip, tmp_path):
 
 def test_a_made_up_camera_runs_live(tmp_path):
     graph = "lavfi:testsrc2=size=320x240:rate=30,realtime"
-    done = call("--video", graph, "--max-frames", "5", "--view", "none", "--save", tmp_path / "x.csv")
+    saves = ["--save", tmp_path / "x.csv", "--record", tmp_path / "t"]
+    done = call("--video", graph, "--max-frames", "5", "--view", "none", *saves)
     assert done.returncode == 0, done.stderr
+    assert open_take(tmp_path / "t").cameras["cam0"].table.processed.sum() >= 5
     assert "5 frames" in done.stdout
     assert "from camera to pose" in done.stdout
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 6
