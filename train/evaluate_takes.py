@@ -85,8 +85,8 @@ def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigur
         _figures(f"{folder.name}, held out", "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm)))
     ]
     if truth is not None:
-        exact = [_against_truth(take, truth, name, looked[name]) for name in labels.names]
-        noise_mm = _label_error_mm(take, labels, truth)
+        exact = [_against_truth(truth, name, looked[name]) for name in labels.names]
+        noise_mm = _label_error_mm(labels, truth)
         figures.append(_figures(f"{folder.name}, held out", "error", exact, looked, noise_mm))
     return figures
 
@@ -136,17 +136,17 @@ def _against_labels(labels: TakeLabels, name: str, looked: _Looked) -> _Pairs:
     return _Pairs(looked.offsets_m[at_look], labels.joints_cam_m[rows], labels.kept[rows])
 
 
-def _against_truth(take: Take, truth: Truth, name: str, looked: _Looked) -> _Pairs:
-    true_m = truth.joints_cam_m(name, take.cameras[name].time_s[looked.frame])
+def _against_truth(truth: Truth, name: str, looked: _Looked) -> _Pairs:
+    true_m = truth.joints_cam_m(name, looked.frame)
     return _Pairs(looked.offsets_m, true_m, np.all(np.isfinite(true_m), axis=-1))
 
 
-def _label_error_mm(take: Take, labels: TakeLabels, truth: Truth) -> float:
+def _label_error_mm(labels: TakeLabels, truth: Truth) -> float:
     """MPJPE of the kept labels themselves, over the whole take."""
     errors = []
     for name in labels.names:
         rows = labels.of(name)
-        true_m = truth.joints_cam_m(name, take.cameras[name].time_s[labels.frame[rows]])
+        true_m = truth.joints_cam_m(name, labels.frame[rows])
         known = labels.kept[rows] & np.isfinite(true_m).all(-1)
         errors.append(pose_errors(labels.joints_cam_m[rows], np.nan_to_num(true_m), known).mpjpe)
     return mean_mm(np.concatenate(errors))

@@ -39,15 +39,10 @@ def labelled_take(scene: Scene, folder: Path, *, truth: bool = False) -> Path:
     )
     write_labels(folder, labels)
     if truth:
-        rig_s = np.linspace(0.5, scene.seconds + 1.5, int(scene.seconds * 100))
         lenses = list(scene.cameras.values())
-        arrays = {
-            "time_s": rig_s,
-            "joints_world_m": scene.walker.joints_m(rig_s),
-            "K": np.stack([lens.K for lens in lenses]),
-            "dist": np.stack([lens.dist for lens in lenses]),
-            "cam_from_world": np.stack([lens.cam_from_world for lens in lenses]),
-            "clock": np.array([[0.0, 0.0], [scene.offset_s, 0.0]]),
-        }
+        arrays = {"names": np.array(list(scene.cameras))}
+        arrays["cam_from_world"] = np.stack([lens.cam_from_world for lens in lenses])
+        for i, name in enumerate(scene.cameras):
+            arrays[f"{name}_joints_world_m"] = scene.walker.joints_m(scene.rig_s(i))
         write_arrays(folder / "truth.npz", arrays)
     return folder

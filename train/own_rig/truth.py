@@ -1,20 +1,18 @@
 """`truth.npz` of a synthetic take: what evaluation alone may read.
 
-`time_s` (m) on the rig's clock, `joints_world_m` (m, 16, 3), and by camera in the take's order `K` (c, 3, 3), `dist`,
-`cam_from_world` (c, 4, 4), `clock` (c, 2): offset in seconds and drift in ppm; rig time = own + offset + drift * own.
+By camera `NAME_joints_world_m` (n, 16, 3), row by row as in its table, and `cam_from_world` (c, 4, 4) in the order of
+`names`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from calib.rig import Clock
-from calib.sync import rig_time_s
 from realtime.takes.about import read_about
 from realtime.takes.arrays import read_arrays
 
@@ -23,23 +21,15 @@ NAME = "truth.npz"
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Where the joints really were."""
+    """Where the joints really were in each frame, and where the cameras stood."""
 
-    names: tuple[str, ...]
-    time_s: Float64[ndarray, "m"]
-    joints_world_m: Float64[ndarray, "m 16 3"]
-    cam_from_world: Float64[ndarray, "c 4 4"]
-    clocks: tuple[Clock, ...]
+    joints_world_m: Mapping[str, Float64[ndarray, "_ 16 3"]]
+    cam_from_world: Mapping[str, Float64[ndarray, "4 4"]]
 
-    def joints_cam_m(self, name: str, own_s: Float64[ndarray, "n"]) -> Float64[ndarray, "n 16 3"]:
-        """In a camera's axes at moments of its own clock; NaN outside what is known."""
-        number = self.names.index(name)
-        at_s = rig_time_s(own_s, self.clocks[number])
-        flat = self.joints_world_m.reshape(len(self.time_s), -1)
-        columns = [np.interp(at_s, self.time_s, column, left=np.nan, right=np.nan) for column in flat.T]
-        world_m = np.stack(columns, axis=1).reshape(len(own_s), 16, 3)
-        T = self.cam_from_world[number]
-        return world_m @ T[:3, :3].T + T[:3, 3]
+    def joints_cam_m(self, name: str, rows: Int64[ndarray, "n"]) -> Float64[ndarray, "n 16 3"]:
+        """In a camera's axes, in some of its frames."""
+        T = self.cam_from_world[name]
+        return self.joints_world_m[name][rows] @ T[:3, :3].T + T[:3, 3]
 
 
 def read_truth(folder: Path) -> Truth | None:
@@ -47,13 +37,11 @@ def read_truth(folder: Path) -> Truth | None:
     path = folder / NAME
     if not path.is_file():
         return None
-    names = ("time_s", "joints_world_m", "cam_from_world", "clock")
-    held = read_arrays(path, names, again="render the take again")
-    clocks = tuple(Clock(float(row[0]), float(row[1])) for row in np.asarray(held["clock"], np.float64).reshape(-1, 2))
+    cameras = list(read_about(folder).cameras)
+    wanted = [f"{camera}_joints_world_m" for camera in cameras]
+    held = read_arrays(path, ("names", "cam_from_world", *wanted), again="render the take again")
+    at = {str(name): i for i, name in enumerate(held["names"])}
     return Truth(
-        tuple(read_about(folder).cameras),
-        held["time_s"].astype(np.float64),
-        held["joints_world_m"].astype(np.float64),
-        held["cam_from_world"].astype(np.float64),
-        clocks,
+        {camera: held[f"{camera}_joints_world_m"].astype(float) for camera in cameras},
+        {camera: held["cam_from_world"][at[camera]].astype(float) for camera in cameras},
     )
