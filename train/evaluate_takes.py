@@ -98,7 +98,7 @@ def held_out(camera: TakeCamera, take: Take) -> Bool[ndarray, "n"]:
 
 def table(figures: Sequence[TakeFigures]) -> str:
     """The figures for a terminal."""
-    width = max(len(f.name) for f in figures)
+    width = max((len(f.name) for f in figures), default=0)
     lines = [f"{'':<{width}}             frames  found  MPJPE  N-MPJPE  P-MPJPE  label noise (mm)"]
     for f in figures:
         errors = f"{f.mpjpe_mm:5.1f}  {f.n_mpjpe_mm:7.1f}  {f.p_mpjpe_mm:7.1f}"

@@ -23,11 +23,13 @@ from train.datasets.takes import backgrounds, read_take
 from train.evaluate_takes import TakeFigures, evaluate_take
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.occlusion import PROBABILITY
+from train.own_rig.bars import plot_joints
 from train.own_rig.gate import Judged, gate
 from train.own_rig.labels import LabelError, read_labels
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
 from train.own_rig.regression import regression_mm, regression_samples
-from train.pretrain import calibrated
+from train.plots import contact_sheet, plot_curves
+from train.pretrain import SHEET, calibrated
 from train.stream import Pool
 from train.synthetic.shards import encode_jpeg, free_cores, write_shards
 from train.synthetic.sources import SourceFolders, procedural_background
@@ -124,6 +126,7 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     weights = replace(weights, card={**weights.card, "own_rig": {**figures, "verdict": verdict.light}})
     path = plan.out / "finetuned.safetensors"
     write_weights(weights, path)
+    _draw(plan, weights, validation, base_figures[0], new_figures[0])
     lenses = tuple(sorted({key for folder in plan.takes for key in _lens_keys(folder)}))
     return Finetuned(
         weights, path, base_figures[0], new_figures[0], (base_figures[1], new_figures[1]), verdict, lenses,
@@ -219,6 +222,21 @@ def _rendered(plan: Plan, rooms: Path, step: Step) -> Path:
     ):
         step(done, plan.people, "rendering")
     return folder
+
+
+def _draw(
+    plan: Plan,
+    weights: Weights,
+    validation: Sequence[Sample],
+    before: dict[str, list[TakeFigures]],
+    after: dict[str, list[TakeFigures]],
+) -> None:
+    """The loss, what the network sees now, and errors joint by joint, into the run's folder."""
+    plot_curves(plan.out)
+    contact_sheet(weights.decoded(), validation[:SHEET], weights.architecture.input_px, plan.out / "predictions.jpg")
+    everything = [[f for figures in when.values() for f in figures] for when in (before, after)]
+    if everything[0]:
+        plot_joints(everything[0], everything[1], plan.out / "per_joint.png")
 
 
 def _lens_keys(folder: Path) -> list[str]:

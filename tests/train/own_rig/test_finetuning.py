@@ -58,7 +58,16 @@ def test_a_take_teaches_and_what_would_hurt_is_not_taken(folder, base, tmp_path)
     assert done.verdict.light == "red"
     assert read_weights(done.path).card["made_from"]["sha256"] == base.sha256
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names >= {"configuration.json", "metrics.jsonl", "last.ckpt", "before.json", "people", "rooms"}
+    assert names >= {
+        "configuration.json",
+        "metrics.jsonl",
+        "last.ckpt",
+        "before.json",
+        "people",
+        "rooms",
+        "curves.png",
+        "per_joint.png",
+    }
     assert json.loads(json.dumps(done.summary()))["verdict"] == "red"
     assert done.lenses == tuple(sorted(lens_key(lens) for lens in Scene().cameras.values()))
     again = finetune(plan(folder, tmp_path / "run", hours=8 / 3600), base, engine="eager", step=silent)
@@ -86,7 +95,7 @@ def test_the_command_installs_what_is_better_and_nothing_else(folder, base, tmp_
         tmp_path / "tiny.safetensors",
     ]
     status = run.main([str(a) for a in arguments])
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     lens = next(iter(Scene().cameras.values()))
     if not better:
         assert status == 1
