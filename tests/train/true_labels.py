@@ -41,7 +41,9 @@ def labelled_take(scene: Scene, folder: Path, *, truth: bool = False) -> Path:
     if truth:
         lenses = list(scene.cameras.values())
         arrays = {"names": np.array(list(scene.cameras))}
-        arrays["cam_from_world"] = np.stack([lens.cam_from_world for lens in lenses])
+        for key in ("K", "dist", "cam_from_world"):
+            arrays[key] = np.stack([getattr(lens, key) for lens in lenses])
+        arrays["size_px"] = np.array([(lens.width, lens.height) for lens in lenses])
         for i, name in enumerate(scene.cameras):
             arrays[f"{name}_joints_world_m"] = scene.walker.joints_m(scene.rig_s(i))
         write_arrays(folder / "truth.npz", arrays)

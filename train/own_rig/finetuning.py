@@ -24,6 +24,7 @@ from train.evaluate_takes import TakeFigures, evaluate_take
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.occlusion import PROBABILITY
 from train.own_rig.bars import plot_joints
+from train.own_rig.film import film
 from train.own_rig.gate import Judged, gate
 from train.own_rig.labels import LabelError, read_labels
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
@@ -52,7 +53,7 @@ class Plan:
     people: int = 1500  # rendered, where no folder of synthetic people is given
     synthetic: tuple[Path, ...] = ()
     seed: int = 0
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     batch: int = 32
     workers: int = 1
     precision: str = "bf16-mixed"
@@ -127,6 +128,8 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     path = plan.out / "finetuned.safetensors"
     write_weights(weights, path)
     _draw(plan, weights, validation, base_figures[0], new_figures[0])
+    with open_engine(engine, base) as old, open_engine(engine, weights) as new:
+        film(plan.takes[0], [("before", old), ("after", new)], plan.out / "before_after.mp4", step=step("film"))
     lenses = tuple(sorted({key for folder in plan.takes for key in _lens_keys(folder)}))
     return Finetuned(
         weights, path, base_figures[0], new_figures[0], (base_figures[1], new_figures[1]), verdict, lenses,

@@ -1,7 +1,7 @@
 """`truth.npz` of a synthetic take: what evaluation alone may read.
 
-By camera `NAME_joints_world_m` (n, 16, 3), row by row as in its table, and `cam_from_world` (c, 4, 4) in the order of
-`names`.
+By camera `NAME_joints_world_m` (n, 16, 3), row by row as in its table, and in the order of `names` the true cameras:
+`size_px` (c, 2), `K`, `dist`, `cam_from_world` (c, 4, 4).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from calib.camera import Camera
 from realtime.takes.about import read_about
 from realtime.takes.arrays import read_arrays
 
@@ -24,12 +25,12 @@ class Truth:
     """Where the joints really were in each frame, and where the cameras stood."""
 
     joints_world_m: Mapping[str, Float64[ndarray, "_ 16 3"]]
-    cam_from_world: Mapping[str, Float64[ndarray, "4 4"]]
+    cameras: Mapping[str, Camera]
 
     def joints_cam_m(self, name: str, rows: Int64[ndarray, "n"]) -> Float64[ndarray, "n 16 3"]:
         """In a camera's axes, in some of its frames."""
-        T = self.cam_from_world[name]
-        return self.joints_world_m[name][rows] @ T[:3, :3].T + T[:3, 3]
+        camera = self.cameras[name]
+        return self.joints_world_m[name][rows] @ camera.R.T + camera.t
 
 
 def read_truth(folder: Path) -> Truth | None:
@@ -37,11 +38,15 @@ def read_truth(folder: Path) -> Truth | None:
     path = folder / NAME
     if not path.is_file():
         return None
-    cameras = list(read_about(folder).cameras)
-    wanted = [f"{camera}_joints_world_m" for camera in cameras]
-    held = read_arrays(path, ("names", "cam_from_world", *wanted), again="render the take again")
-    at = {str(name): i for i, name in enumerate(held["names"])}
-    return Truth(
-        {camera: held[f"{camera}_joints_world_m"].astype(float) for camera in cameras},
-        {camera: held["cam_from_world"][at[camera]].astype(float) for camera in cameras},
+    names = list(read_about(folder).cameras)
+    wanted = [f"{name}_joints_world_m" for name in names]
+    held = read_arrays(
+        path, ("names", "size_px", "K", "dist", "cam_from_world", *wanted), again="render the take again"
     )
+    cameras = {}
+    for i, name in enumerate(held["names"]):
+        K, dist, pose = (held[key][i].astype(float) for key in ("K", "dist", "cam_from_world"))
+        cameras[str(name)] = Camera(
+            int(held["size_px"][i, 0]), int(held["size_px"][i, 1]), K, dist, cam_from_world=pose
+        )
+    return Truth({name: held[f"{name}_joints_world_m"].astype(float) for name in names}, cameras)

@@ -67,6 +67,7 @@ def test_a_take_teaches_and_what_would_hurt_is_not_taken(folder, base, tmp_path)
         "rooms",
         "curves.png",
         "per_joint.png",
+        "before_after.mp4",
     }
     assert json.loads(json.dumps(done.summary()))["verdict"] == "red"
     assert done.lenses == tuple(sorted(lens_key(lens) for lens in Scene().cameras.values()))
@@ -84,6 +85,7 @@ def test_the_command_installs_what_is_better_and_nothing_else(folder, base, tmp_
     monkeypatch.setattr(finetuning, "recipe_of", lambda p, px: replace(recipe_of(p, px), batch=4, workers=0))
     monkeypatch.setattr(finetuning, "regression_samples", lambda **_: [])
     monkeypatch.setattr(finetuning, "_others", lambda *_: [])
+    monkeypatch.setattr(finetuning, "film", lambda *_, **__: None)
     arguments = [
         "finetune",
         folder,
