@@ -12,8 +12,9 @@ from typer.core import TyperGroup
 from commands.calibrating import board, calibrate
 from commands.measuring import bench, doctor
 from commands.recording import record, take
+from commands.synthesising import synth
 from commands.teaching import finetune, label, weights
-from commands.training import evaluate, pretrain, synth
+from commands.training import evaluate, pretrain
 from commands.watching import demo, live
 
 DEFAULT = "live"

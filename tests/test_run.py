@@ -173,6 +173,21 @@ def test_weights_of_another_architecture(clip, tmp_path):
     refused(call("--video", clip, "--view", "none", "--weights", tmp_path / "w.safetensors"), "tensors do not fit")
 
 
+def test_synthetic_people_are_pictures_or_a_take(tmp_path):
+    for arguments in (
+        [],
+        ["--out", tmp_path / "a", "--take", tmp_path / "b"],
+        ["--take", tmp_path / "b", "--resolution", "9x9"],
+    ):
+        done = call("synth", *arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith("usage: ")
+    refused(call("synth", "--take", tmp_path / "b", "--photos", tmp_path), "no pictures in")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "letter.txt").write_text("dear")
+    refused(call("synth", "--take", tmp_path / "b", "--seconds", "1"), "no part of a take")
+
+
 def test_a_dataset_that_is_none(tmp_path):
     refused(call("evaluate", tmp_path), "holds")
     refused(call("pretrain", tmp_path / "nowhere", "--out", tmp_path / "run"), "no folder")
