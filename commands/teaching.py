@@ -153,7 +153,10 @@ def judge_takes(
     from engine.weights import load_weights
     from train.evaluate_takes import evaluate_take, table
     from train.own_rig.ancestry import made_from
+    from train.own_rig.labels import read_labels
 
+    for folder in takes:
+        read_labels(folder)  # says what is missing before anything is computed
     now = load_weights(weights)
     before = made_from(now)
     record: dict[str, object] = {"weights_sha256": now.sha256}

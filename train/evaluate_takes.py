@@ -22,7 +22,7 @@ from realtime.progress import Step
 from realtime.take_joints import lens_of
 from realtime.takes import Take, TakeCamera, open_take
 from train.own_rig.labels import TakeLabels, read_labels
-from train.own_rig.truth import Truth, read_truth
+from train.own_rig.truth import Truth, true_joints_m, truth_of
 from train.pose_errors import bone_figures, mean_mm, pose_errors
 
 Kind = Literal["agreement", "error"]
@@ -73,7 +73,7 @@ def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigur
     """Agreement of all cameras together, and the error where the take has its truth. LabelError without labels."""
     take, labels = open_take(folder), read_labels(folder)
     height_m = take.about.subject_height_m or labels.height_m
-    truth = read_truth(folder)
+    truth = truth_of(folder)
     looked = {}
     total = sum(int(held_out(take.cameras[name], take).sum()) for name in labels.names)
     done = 0
@@ -137,7 +137,7 @@ def _against_labels(labels: TakeLabels, name: str, looked: _Looked) -> _Pairs:
 
 
 def _against_truth(truth: Truth, name: str, looked: _Looked) -> _Pairs:
-    true_m = truth.joints_cam_m(name, looked.frame)
+    true_m = true_joints_m(truth, name, looked.frame)
     return _Pairs(looked.offsets_m, true_m, np.all(np.isfinite(true_m), axis=-1))
 
 
@@ -146,7 +146,7 @@ def _label_error_mm(labels: TakeLabels, truth: Truth) -> float:
     errors = []
     for name in labels.names:
         rows = labels.of(name)
-        true_m = truth.joints_cam_m(name, labels.frame[rows])
+        true_m = true_joints_m(truth, name, labels.frame[rows])
         known = labels.kept[rows] & np.isfinite(true_m).all(-1)
         errors.append(pose_errors(labels.joints_cam_m[rows], np.nan_to_num(true_m), known).mpjpe)
     return mean_mm(np.concatenate(errors))

@@ -7,9 +7,9 @@ import numpy as np
 from calib.formats import write_rig
 from calib.rig import Clock, Quality, Rig
 from realtime.takes import Sync, write_sync
-from realtime.takes.arrays import write_arrays
 from tests.realtime.takes.walked_take import Scene
 from train.own_rig.labels import TakeLabels, write_labels
+from train.synthetic.truth import Shots, Truth
 
 
 def labelled_take(scene: Scene, folder: Path, *, truth: bool = False) -> Path:
@@ -39,12 +39,11 @@ def labelled_take(scene: Scene, folder: Path, *, truth: bool = False) -> Path:
     )
     write_labels(folder, labels)
     if truth:
-        lenses = list(scene.cameras.values())
-        arrays = {"names": np.array(list(scene.cameras))}
-        for key in ("K", "dist", "cam_from_world"):
-            arrays[key] = np.stack([getattr(lens, key) for lens in lenses])
-        arrays["size_px"] = np.array([(lens.width, lens.height) for lens in lenses])
-        for i, name in enumerate(scene.cameras):
-            arrays[f"{name}_joints_world_m"] = scene.walker.joints_m(scene.rig_s(i))
-        write_arrays(folder / "truth.npz", arrays)
+        moments_s = [scene.rig_s(i) for i in range(2)]
+        shots = {
+            name: Shots(at_s, scene.walker.joints_m(at_s)) for name, at_s in zip(scene.cameras, moments_s, strict=True)
+        }
+        clocks = {"cam0": Clock(), "cam1": Clock(scene.offset_s)}
+        whole = scene.walker.joints_m(moments_s[0])
+        Truth(moments_s[0], whole, scene.cameras, clocks, shots, scene.walker.height_m).save(folder)
     return folder

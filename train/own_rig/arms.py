@@ -34,7 +34,7 @@ from calib.sync import fit_clock
 from realtime.take_joints import BODY, read_camera_joints
 from realtime.takes import open_take
 from train.own_rig.labels import LabelError
-from train.own_rig.truth import Truth, read_truth
+from train.own_rig.truth import Truth, true_joints_m, truth_of
 from train.pose_errors import mean_mm, pose_errors
 
 Points = Float64[ndarray, "frames 16 3"]
@@ -96,7 +96,7 @@ def table(arms: list[Arm]) -> str:
 
 
 def _read(folder: Path) -> _Take:
-    take, truth = open_take(folder), read_truth(folder)
+    take, truth = open_take(folder), truth_of(folder)
     names = tuple(take.cameras)[:2]
     joints = [read_camera_joints(folder, name) for name in names]
     if truth is None or len(names) < 2 or joints[0] is None or joints[1] is None:
@@ -108,12 +108,12 @@ def _read(folder: Path) -> _Take:
     exact = [
         _exact(truth, name, row, track, cam) for name, row, track, cam in zip(names, rows, tracks, cameras, strict=True)
     ]
-    true_m = truth.joints_cam_m(names[0], rows[0])
+    true_m = true_joints_m(truth, names[0], rows[0])
     return _Take(at_common_times(*tracks, clock), cameras, true_m, at_common_times(exact[0], exact[1], clock))
 
 
 def _exact(truth: Truth, name: str, rows: Int64[ndarray, "n"], track: Track, camera: Camera) -> Track:
-    cam_m = truth.joints_cam_m(name, rows)
+    cam_m = true_joints_m(truth, name, rows)
     px = camera.project(cam_m.reshape(-1, 3)).reshape(*cam_m.shape[:2], 2)
     return Track(track.time_s, px, np.ones(px.shape[:2]))
 
@@ -152,7 +152,7 @@ def _judged(name: str, way: Callable[[], Points], take: _Take) -> Arm:
     except CalibError:
         return Arm(name, 0.0, float("nan"), float("nan"))
     known = np.all(np.isfinite(points), axis=-1)
-    seen = np.broadcast_to(np.isfinite(take.tracks[0].px).any((1, 2))[:, None], known.shape)
+    seen = np.broadcast_to(np.any(np.isfinite(take.tracks[0].px), axis=(1, 2), keepdims=True)[:, :, 0], known.shape)
     errors = pose_errors(np.nan_to_num(points), take.true_cam_m, known)
     return Arm(name, float((known & seen).sum() / max(seen.sum(), 1)), mean_mm(errors.n_mpjpe), mean_mm(errors.p_mpjpe))
 

@@ -40,12 +40,13 @@ def film(folder: Path, networks: Sequence[tuple[str, Engine]], path: Path, *, st
     rate = Fraction(round(1 / float(np.median(np.diff(time_s)))) if len(time_s) > 1 else 30)
     partial = path.with_name(f".{path.stem}.partial.mp4")
     partial.unlink(missing_ok=True)
+    since_us = np.round(1e6 * (camera.time_s - camera.time_s[rows[0]])).astype(int)
     writer = VideoWriter(partial, (size[0] * len(networks), size[1]), codec="h264", rate=rate)
     try:
         for frame in camera.frames(int(rows[0]), int(rows[-1]) + 1):
             views = [draw_people(frame.image_bgr.copy(), pipeline(frame).people) for pipeline in pipelines]
             halves = [_titled(cv2.resize(v, size), title) for v, (title, _) in zip(views, networks, strict=True)]
-            writer.write_image(np.hstack(halves), round(1e6 * (frame.time_s - camera.time_s[rows[0]])))
+            writer.write_image(np.hstack(halves), int(since_us[frame.index]))
             step(frame.index - int(rows[0]) + 1, len(rows), "film")
     finally:
         writer.close()

@@ -110,6 +110,8 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
 
     `step(what)` gives a bar for a stage. LabelError where takes have no labels or too few.
     """
+    for folder in plan.takes:
+        read_labels(folder)  # says what is missing before anything is computed
     taught, validation = _samples(plan, step("pictures"))
     pools = [Pool("take", taught, SHARES["take"]), *_others(plan, step)]
     regression = regression_samples(people=plan.regression_people, step=step("people to remember"))

@@ -1,6 +1,6 @@
 """What a network must not forget: people that it never sees in any fine-tuning, rendered from fixed seeds.
 
-The pictures are made once and kept in the user's cache: seeds stand for them in the repository.
+The pictures are made once and kept in the cache: seeds stand for them in the repository.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from engine.backends.cache import cache_folder
 from engine.crop import crop_camera, lift
 from engine.decode import Decoded
 from engine.skeleton import BONE_OVER_HEIGHT
@@ -21,6 +20,7 @@ from train.crops_seen import predict
 from train.datasets.sample import Sample
 from train.datasets.synthetic import read_synthetic
 from train.pose_errors import mean_mm, pose_errors
+from train.synthetic.body import cache_folder
 from train.synthetic.shards import write_shards
 from train.synthetic.sources import SourceFolders
 
@@ -31,7 +31,7 @@ HEIGHT_M = 1.70  # errors are those of a person of this height
 
 def regression_samples(*, people: int = PEOPLE, folder: Path | None = None, step: Step) -> list[Sample]:
     """The set; rendered where it is not there yet."""
-    folder = folder or cache_folder().parent / f"regression_{SEED}_{people}"
+    folder = folder or cache_folder() / f"regression_{SEED}_{people}"
     sources = SourceFolders(split="test")
     for done in write_shards(
         folder, people, seed=SEED, size_px=SIZE_PX, sources=sources, per_shard=min(PER_SHARD, people)

@@ -34,7 +34,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def base(tmp_path, monkeypatch):
-    monkeypatch.setenv("POSE_CACHE", str(tmp_path / "cache" / "engines"))
     monkeypatch.setenv("POSE_DATA", str(tmp_path / "data"))
     torch.manual_seed(0)
     state = PoseResNet(TINY).state_dict()
