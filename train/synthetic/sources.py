@@ -175,7 +175,7 @@ def _pictures(folder: Path, split: Split) -> list[UInt8[ndarray, "h w 3"]]:
     return [_small(image) for image in images if image is not None and min(image.shape[:2]) >= 64]
 
 
-def _small(image: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
+def _small(image: UInt8[ndarray, "_ _ c"]) -> UInt8[ndarray, "_ _ c"]:
     scale = KEPT_PX / max(image.shape[:2])
     if scale >= 1:
         return image
