@@ -16,6 +16,7 @@ from train.synthetic.retarget import Motions
 from train.synthetic.sample import random_sample
 from train.synthetic.shards import write_shard
 from train.synthetic.sources import SourceError, SourceFolders, Sources
+from train.synthetic.split import belongs
 
 
 def test_a_packed_sample_gives_the_crop_that_the_original_gives(stick_figure):
@@ -104,6 +105,14 @@ def test_what_is_no_pack_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(PackError) as caught:
         read_pack(path)
     assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_the_test_part_teach_nothing(tmp_path):
+    for i in range(40):
+        cv2.imwrite(str(tmp_path / f"{i}.jpg"), np.full((80, 80, 3), 90, np.uint8))
+    names = {s.name for s in find_datasets([tmp_path])[0].samples}
+    assert names == {f"{i}.jpg" for i in range(40) if belongs(f"{i}.jpg", "train")}
+    assert 25 < len(names) < 40
 
 
 def test_people_to_be_judged_by_are_refused_as_training_data(tmp_path):

@@ -12,6 +12,7 @@ from train.datasets.pack import Kind, read_pack
 from train.datasets.sample import Sample
 from train.datasets.synthetic import read_synthetic
 from train.synthetic.shards import read_shard
+from train.synthetic.split import belongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,12 @@ def _read(folder: Path) -> Found | None:
             raise DatasetError(f"{folder} was rendered to judge by (--split test); leave it out of a training")
         return Found(folder, "synthetic", read_synthetic(folder))
     if any(folder.glob("annotations/instances_*.json")):
-        return Found(folder, "background", read_person_free(folder))
+        return Found(folder, "background", _taught(read_person_free(folder)))
     if any(folder.glob("*.jpg")):
-        return Found(folder, "background", read_pictures(folder))
+        return Found(folder, "background", _taught(read_pictures(folder)))
     return None
+
+
+def _taught(samples: list[Sample]) -> list[Sample]:
+    """Without the pictures that synthetic people of the test part stand before."""
+    return [sample for sample in samples if belongs(sample.name, "train")]
