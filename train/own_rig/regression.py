@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from engine.crop import crop_camera, lift
 from engine.decode import Decoded
-from engine.skeleton import BONE_OVER_HEIGHT
+from engine.skeleton import BONE_OVER_HEIGHT, ROOT
 from realtime.progress import Step
 from train.crops_seen import predict
 from train.datasets.sample import Sample
@@ -47,13 +47,16 @@ def regression_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> f
     for i, sample in enumerate(samples):
         assert sample.box is not None
         camera = crop_camera(sample.box, sample.K, input_px)
-        predicted[i] = lift(camera, seen.joints[i, :, :2], seen.joints[i, :, 2], root_z_m=1.0)
-        true[i] = _sized(lift(camera, seen.target[i, :, :2], seen.target[i, :, 2], root_z_m=1.0))
+        depth = seen.joints[i, :, 2] - seen.joints[i, ROOT, 2]
+        predicted[i] = lift(camera, seen.joints[i, :, :2], depth, root_z_m=1.0)
+        true[i] = _sized(lift(camera, seen.target[i, :, :2], seen.target[i, :, 2], root_z_m=1.0), seen.labelled[i])
     return mean_mm(pose_errors(predicted, true, seen.labelled).n_mpjpe)
 
 
-def _sized(pose: Float64[ndarray, "16 3"]) -> Float64[ndarray, "16 3"]:
-    """A pose at the size of a person of `HEIGHT_M`: joints that are not labelled make little difference."""
+def _sized(pose: Float64[ndarray, "16 3"], known: Bool[ndarray, "16"]) -> Float64[ndarray, "16 3"]:
+    """A pose at the size of a person of `HEIGHT_M`, by the bones whose ends are both in the picture."""
     child, parent = np.array(list(BONE_OVER_HEIGHT)).T
-    length = float(np.linalg.norm(pose[child] - pose[parent], axis=1).sum())
-    return pose * HEIGHT_M * sum(BONE_OVER_HEIGHT.values()) / length
+    both = known[child] & known[parent]
+    length = float(np.linalg.norm(pose[child] - pose[parent], axis=1)[both].sum())
+    expected = float(np.array(list(BONE_OVER_HEIGHT.values()))[both].sum())
+    return pose * (HEIGHT_M * expected / length if both.any() else np.nan)
