@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from calib.board import Board
 from calib.camera import Camera, rigid
+from calib.coverage import Coverage
 from calib.errors import UserError
 from calib.lens_choice import Cleaned, clean, score_models, simplest, wide
 from calib.lens_doubts import Evidence, judge
@@ -22,7 +23,6 @@ from calib.lens_models import LADDER, Kind, LensModel, camera_of
 from calib.verdict import Verdict
 from calib.views import (
     REPEATED,
-    Coverage,
     Dropped,
     SeenBoard,
     ViewChoice,

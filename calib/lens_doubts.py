@@ -14,18 +14,17 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.board import Board
+from calib.coverage import SHARES_WANTED, TILTS_WANTED, Coverage
 from calib.lens_choice import FISHEYE_GAIN, Cleaned, ModelScore
 from calib.lens_evidence import board_shape, disagreement
 from calib.lens_models import camera_of, reaches_corners
 from calib.verdict import Light, Reason, Verdict
-from calib.views import Coverage
 
 RMS_PX = (0.4, 0.8)  # yellow above, red above
 VIEWS = (10, 4)  # yellow below, red below
 FOCAL_SIGMA = (0.003, 0.02)  # relative; 5 % of focal length are 8-12 % of metric size
 CENTER_SIGMA = 0.01  # of the longer side
-TILTS = (4, 1)  # directions of eight
-COVERAGE = {"picture": 0.8, "edges": 0.75, "corners": 0.5}
+TILTS = (TILTS_WANTED, 1)  # directions of eight
 HELD_OUT = 1.5  # times the RMS
 BOW_PX, BOW_SIGMAS = 0.3, 3.0
 STRETCH, STRETCH_SIGMAS = 0.005, 3.0
@@ -93,7 +92,7 @@ def _tilt(e: Evidence) -> Iterator[Reason]:
 
 
 def _coverage(e: Evidence) -> Iterator[Reason]:
-    poor = [name for name, least in COVERAGE.items() if getattr(e.coverage, name) < least]
+    poor = [name for name, least in SHARES_WANTED.items() if getattr(e.coverage, name) < least]
     if poor:
         words = {"picture": "of the picture", "edges": "of its edges", "corners": "of its corners"}
         seen = ", ".join(f"{getattr(e.coverage, name):.0%} {words[name]}" for name in poor)

@@ -12,15 +12,14 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from calib.board import Board
+from calib.coverage import GRID, TILT_BINS, Coverage, rim
 from calib.errors import UserError
 
-GRID = 5
 VIEWS_MAX = 30  # more do not help: 15 -> 30 views halves the focal error, 60 adds a quarter
-TILT_BINS = ("right", "lower right", "lower", "lower left", "left", "upper left", "upper", "upper right")
 TILT_MIN = (
     0.08  # the far side of the board is at least so much farther than the near one; about 20 degrees at arm's length
 )
@@ -63,46 +62,6 @@ class Dropped:
 
     index: int
     reason: str
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What views show of the picture and of tilts. Shares 0 ... 1 of 25 cells, 12 edge cells, 4 corner cells."""
-
-    cells: Int64[ndarray, "5 5"]  # views with a corner in it; rows from the top
-    tilts: Int64[ndarray, "8"]  # views per direction in which the board recedes, as `TILT_BINS`
-
-    @property
-    def picture(self) -> float:
-        """Share of all cells that were seen."""
-        return float((self.cells > 0).mean())
-
-    @property
-    def edges(self) -> float:
-        """Share of the cells along the four sides, corners apart."""
-        return float((self.cells[_rim() == 1] > 0).mean())
-
-    @property
-    def corners(self) -> float:
-        """Share of the four cells in the picture's corners."""
-        return float((self.cells[_rim() == 2] > 0).mean())
-
-    @property
-    def tilt_directions(self) -> int:
-        """How many of the eight directions were seen."""
-        return int((self.tilts > 0).sum())
-
-    def advice(self) -> str:
-        """Where the board should be held next; empty where nothing is missing."""
-        if self.tilt_directions < 4:
-            # the direction farthest from those seen
-            seen = np.flatnonzero(self.tilts).tolist()
-            distance = [min((min((b - s) % 8, (s - b) % 8) for s in seen), default=4) for b in range(8)]
-            return f"tilt the board so that its {TILT_BINS[distance.index(max(distance))]} side is farther away"
-        wanted = RIM_ORDER[np.array([self.cells[row, column] == 0 for row, column in RIM_ORDER])]
-        if not len(wanted):
-            return ""
-        return f"bring the board to the {_place(*wanted[0].tolist())} of the picture"
 
 
 @dataclass(frozen=True)
@@ -199,6 +158,11 @@ def _check(views: Sequence[SeenBoard], board: Board) -> None:
         raise UserError(f"pictures of different sizes ({counts}); keep those of one camera in one mode")
 
 
+def usable(view: SeenBoard, board: Board) -> bool:
+    """Whether enough of the board is seen to compute with."""
+    return _unusable(view, board) is None
+
+
 def _unusable(view: SeenBoard, board: Board) -> str | None:
     if len(view.ids) < CORNERS_MIN:
         return f"{len(view.ids)} corners were seen, {CORNERS_MIN} are needed"
@@ -236,7 +200,7 @@ def _cover(candidates: list[int], facts: dict[int, ViewFacts], limit: int) -> se
         steep = sorted((i for i in candidates if facts[i].tilt_bin == tilt_bin), key=lambda i: -facts[i].tilt)
         chosen += steep[:PER_TILT_BIN]
     chosen = chosen[:limit]
-    weights = np.vectorize(RIM_WEIGHTS.get)(_rim()).astype(float)
+    weights = np.vectorize(RIM_WEIGHTS.get)(rim()).astype(float)
     while len(chosen) < min(limit, len(candidates)):
         counts = coverage_of([facts[i] for i in chosen]).cells
         gain = weights / (1 + counts) ** 2
@@ -250,24 +214,6 @@ def _cells(px: Float64[ndarray, "n 2"], size_px: tuple[int, int]) -> Bool[ndarra
     column, row = np.clip(((px + 0.5) / np.array(size_px) * GRID).astype(int), 0, GRID - 1).T
     cells[row, column] = True
     return cells
-
-
-def _rim() -> Int64[ndarray, "5 5"]:
-    side = np.isin(np.arange(GRID), (0, GRID - 1)).astype(np.int64)
-    return side[:, None] + side[None, :]
-
-
-RIM_ORDER = np.array([cell for level in (2, 1, 0) for cell in np.argwhere(_rim() == level)])  # corners, edges, inside
-
-
-def _place(row: int, column: int) -> str:
-    vertical = {0: "top", GRID - 1: "bottom"}.get(row, "")
-    horizontal = {0: "left", GRID - 1: "right"}.get(column, "")
-    if vertical and horizontal:
-        return f"{vertical} {horizontal} corner"
-    if vertical or horizontal:
-        return f"{vertical or horizontal} edge"
-    return "middle"
 
 
 def _map(H: Float64[ndarray, "3 3"], points: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2"]:

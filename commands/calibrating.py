@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from commands.options import Json, progress_bar, write_json
+from commands.options import Json, View, progress_bar, write_json
+
+if TYPE_CHECKING:
+    from calib.board import Board
+
+HOW = "hold the board still for a moment in each place; Q or Ctrl-C ends, Space takes a picture at once"
 
 
 def board(
@@ -30,27 +37,61 @@ def board(
 
 
 def calibrate(
-    pictures: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Pictures of a board; one folder or video per camera.")
-    ],
     square: Annotated[float, typer.Option(min=1, metavar="MM", help="Side of a square, as measured on the print.")],
+    pictures: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Pictures of a board; one folder or video per camera.")
+    ] = None,
+    camera: Annotated[int | None, typer.Option(min=0, help="Take the pictures now, with this webcam.")] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="FILE|URL|lavfi:GRAPH", help="The same from a video or stream.")
+    ] = None,
     board: Annotated[str, typer.Option(metavar="9x6|charuco:7x5", help="Inner corners, or squares.")] = "9x6",
     marker: Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")] = None,
     intrinsics: Annotated[Path | None, typer.Option(metavar="FILE", help="Lenses that are known already.")] = None,
     tape: Annotated[float | None, typer.Option(min=0.01, metavar="METRES", help="Between the lenses.")] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE|SECONDS", help="Where the board lies on the floor; a picture named floor*."),
+    ] = None,
+    view: View = "window",
+    mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where rig.toml and report go.")] = Path(
         "out/calibration"
     ),
     json_file: Json = None,
 ) -> None:
     """Lenses and places of cameras from pictures of a board, with a report that says how far to trust them."""
+    if sum(given is not None for given in (pictures, camera, source)) != 1:
+        raise typer.BadParameter("give a FOLDER of pictures, --camera N or --source, one of them")
     from calib.board import parse_board
     from realtime.calibration import calibrate as run_calibration
 
     wanted = parse_board(board, square_mm=square, marker_mm=marker)
+    place = pictures or _take_pictures(wanted, out, camera, source, window=view == "window", mirror=mirror)
     with progress_bar("pictures") as step:
-        done = run_calibration(pictures, wanted, out, intrinsics=intrinsics, tape_m=tape, step=step)
+        done = run_calibration(place, wanted, out, intrinsics=intrinsics, tape_m=tape, floor=floor, step=step)
     print("\n".join(done.lines()))
     for path in done.written:
         print(f"wrote {path}")
     write_json(json_file, done.summary())
+
+
+def _take_pictures(
+    board: Board, out: Path, camera: int | None, source: str | None, *, window: bool, mirror: bool
+) -> Path:
+    """A folder of pictures that were taken now."""
+    from realtime.live_board import collect, new_place
+    from realtime.sources import open_source
+
+    with closing(open_source(camera=camera, video=source)) as opened:
+        print(f"{opened.name}: {opened.size_px[0]}x{opened.size_px[1]}; {HOW}", flush=True)
+        name = "camera" if camera is None else f"camera{camera}"
+        with progress_bar("pictures") as step:
+            taken = collect(
+                opened, board, new_place(out), name=name, window=window, mirror=mirror, say=print, step=step
+            )
+    if taken.window_failure:
+        print(f"{taken.window_failure}; it went on without", file=sys.stderr)
+    print(f"{taken.says}; they lie in {taken.place}")
+    taken.refuse_few()
+    return taken.place

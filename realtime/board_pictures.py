@@ -18,8 +18,9 @@ from engine.errors import UserError
 from realtime.capture import Capture
 from realtime.frame import Frame
 from realtime.progress import Step
-from realtime.sources import open_source
+from realtime.sources import Source, open_source
 from realtime.sources.folder import SUFFIXES as PICTURES
+from realtime.sources.folder import FolderSource
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 EXPLAINED = 3  # pictures without a board whose reason is looked for, per camera: seconds each
@@ -34,6 +35,7 @@ class Looked:
     detections: list[Detection | None]
     absences: list[str]  # why a board was not found, for the first moments of that kind
     moments: list[str]  # what a person calls them
+    frames: list[int]  # their numbers
 
     @property
     def found(self) -> list[Detection]:
@@ -69,24 +71,61 @@ def cameras_in(place: Path) -> dict[str, Path]:
     return found
 
 
-def look_for_boards(places: Mapping[str, Path], board: Board, *, step: Step) -> list[Looked]:
-    """Every camera's pictures in turn. Moments of videos are the same in all of them."""
+def find_floor(places: Mapping[str, Path], floor: str | None) -> int | None:
+    """Number of the frame in which the board lies on the floor: of a picture by its name, of a video by seconds.
+
+    Without a name a picture called floor* is meant, if there is one. UserError where a name or time is not there.
+    """
+    for name, path in places.items():
+        with closing(open_source(video=str(path))) as source:
+            if isinstance(source, FolderSource):
+                found = [k for k, picture in enumerate(source.paths) if _is_floor(picture, floor)]
+                if found:
+                    return found[0]
+            elif floor is not None:
+                return _frame_at(source, name, floor)
+    if floor is not None:
+        raise UserError(f"--floor {floor}: none of {', '.join(places)} has a picture of this name")
+    return None
+
+
+def look_for_boards(places: Mapping[str, Path], board: Board, *, also: int | None = None, step: Step) -> list[Looked]:
+    """Every camera's pictures in turn. Moments of videos are the same in all of them; frame `also` is among them."""
     every = _every(places)
     total = sum(_moments(path, every) for path in places.values())
     looked, done = [], 0
     for name, path in places.items():
-        one = Looked(name, [], [], [])
-        for moment, frame in _frames(path, every):
+        one = Looked(name, [], [], [], [])
+        for moment, frame in _frames(path, every, also):
             explain = len(one.absences) < EXPLAINED
             seen = detect(frame.image_bgr, board, explain=explain)
             one.moments.append(moment)
+            one.frames.append(frame.index)
             one.detections.append(seen if isinstance(seen, Detection) else None)
             if isinstance(seen, NotFound) and explain:
                 one.absences.append(seen.text)
             done += 1
-            step(done, total, f"{name}: {len(one.found)} boards")
+            step(done, max(total, done), f"{name}: {len(one.found)} boards")
         looked.append(one)
     return looked
+
+
+def _is_floor(picture: Path, floor: str | None) -> bool:
+    if floor is None:
+        return picture.name.lower().startswith("floor")
+    return floor in (picture.name, picture.stem)
+
+
+def _frame_at(source: Source, name: str, seconds: str) -> int:
+    """The frame of a video at this time."""
+    try:
+        time_s = float(seconds)
+    except ValueError:
+        raise UserError(f"--floor {seconds}: {name} is a video; give the seconds from its start") from None
+    frame, count = round(time_s * float(source.rate or 30)), source.frame_count
+    if not (0 <= frame < (count or frame + 1)):
+        raise UserError(f"--floor {seconds}: {name} has no such second")
+    return frame
 
 
 def _refuse_mixed(place: Path, pictures: Sequence[Path]) -> None:
@@ -120,9 +159,10 @@ def _moments(path: Path, every: int) -> int:
     return -(-_frame_count(path) // (every if path.is_file() else 1))
 
 
-def _frames(path: Path, every: int) -> Iterator[tuple[str, Frame]]:
+def _frames(path: Path, every: int, also: int | None) -> Iterator[tuple[str, Frame]]:
     step = every if path.is_file() else 1
     with closing(open_source(video=str(path))) as source, Capture(source) as capture:
+        names = [picture.name for picture in source.paths] if isinstance(source, FolderSource) else None
         for frame in capture.frames():
-            if frame.index % step == 0:
-                yield f"{path.name} {frame.index}", frame
+            if frame.index % step == 0 or frame.index == also:
+                yield names[frame.index] if names else f"{path.name} {frame.index}", frame

@@ -12,6 +12,7 @@ import numpy as np
 
 from calib.board import Board
 from calib.camera import Camera
+from calib.floor import FloorBoard
 from calib.formats import read_lenses, write_rig
 from calib.intrinsics import Intrinsics, calibrate_intrinsics
 from calib.report import CameraReport, PairReport, ReportData, ScaleReport, ViewReport, as_json, write_report
@@ -20,7 +21,7 @@ from calib.scale import Cue, Tape
 from calib.stereo import RigResult, calibrate_rig
 from calib.verdict import Reason, Verdict
 from engine.errors import UserError
-from realtime.board_pictures import Looked, cameras_in, look_for_boards
+from realtime.board_pictures import Looked, cameras_in, find_floor, look_for_boards
 from realtime.progress import Step
 
 
@@ -57,13 +58,18 @@ def calibrate(
     *,
     intrinsics: Path | None = None,
     tape_m: float | None = None,
+    floor: str | None = None,
     step: Step,
 ) -> Calibrated:
     """Calibrates the cameras whose pictures lie in `place`; writes rig.toml and the report into `out`.
 
+    `floor` names the picture, or the second of videos, in which the board lies on the floor; see `find_floor`.
     UserError where the pictures cannot carry a result at all; where they carry a poor one the verdict says so.
     """
-    looked = look_for_boards(cameras_in(place), board, step=step)
+    places = cameras_in(place)
+    _refuse_needless(places, tape_m=tape_m, floor=floor)
+    lying = find_floor(places, floor) if len(places) > 1 else None
+    looked = look_for_boards(places, board, also=lying, step=step)
     _refuse_blind(looked, board)
     given = _given(intrinsics, looked)
     lenses = {} if given else {one.name: _lens(one, board) for one in looked}
@@ -73,7 +79,8 @@ def calibrate(
     if len(looked) > 1:
         cues: list[Cue] = [] if tape_m is None else [Tape(tape_m)]
         views = {one.name: one.detections for one in looked}
-        result = calibrate_rig(views, board, cameras, cues=cues)
+        ground = None if lying is None else FloorBoard(looked[0].frames.index(lying))
+        result = calibrate_rig(views, board, cameras, cues=cues, floor=ground)
         verdict = verdict.with_reasons(result.verdict.reasons)
     rig = result.rig if result else Rig(cameras)
     rig = replace(rig, quality=_quality(rig.quality, verdict, looked, lenses))
@@ -89,6 +96,13 @@ def _meaning(verdict: Verdict) -> str:
         "yellow": "usable, with this in mind:",
         "red": "do not use it:",
     }[verdict.light]
+
+
+def _refuse_needless(places: Mapping[str, Path], *, tape_m: float | None, floor: str | None) -> None:
+    """What says how cameras stand to each other, or in the world, says nothing about one lens."""
+    given = [name for name, value in (("--tape", tape_m), ("--floor", floor)) if value is not None]
+    if given and len(places) < 2:
+        raise UserError(f"{' and '.join(given)}: there is one camera only, {', '.join(places)}; leave it out")
 
 
 def _refuse_blind(looked: Sequence[Looked], board: Board) -> None:

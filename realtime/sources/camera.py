@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -13,13 +14,14 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from realtime.frame import Captured, Frame, Undecoded
+from realtime.frame import Arrival, Captured, Frame, Undecoded
 from realtime.sources import SourceError
 from realtime.sources.comeback import Comeback, Patience
 from realtime.sources.device import (
     ASKED,
     OPEN_S,
     Device,
+    Mode,
     camera_name,
     check_present,
     make_device,
@@ -51,15 +53,19 @@ class CameraSource:
         *,
         rotate_deg: int | None = None,
         make: Callable[[int], Device] = make_device,
+        modes: Sequence[Mode] = (ASKED,),
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = f"camera {index}"
         self._index, self._rotate_deg, self._make, self._clock = index, rotate_deg or 0, make, clock
         check_present(index)
-        self._feed = open_within(OPEN_S, index, make)
-        mode = self._feed.mode
-        self.mode = f"{mode}" if mode.granted(ASKED) else f"{mode} (asked {ASKED})"
+        self._feed = open_within(OPEN_S, index, make, modes=modes)
+        mode, self.asked, self.rotate_deg = self._feed.mode, modes[0], self._rotate_deg
+        self.granted = mode
+        # after a break in the mode that it had, if that was one of ours
+        self._again = [one for one in modes if mode.granted(one)] or modes
+        self.mode = f"{mode}" if mode.granted(self.asked) else f"{mode} (asked {self.asked})"
         self.rate = Fraction(mode.fps).limit_denominator(1001) if mode.fps else None
         self.size_px = turned_size(mode.size_px, self._rotate_deg)
         self._guard = Guard(lambda: self._feed.device.release())
@@ -68,6 +74,16 @@ class CameraSource:
             self.name, try_s=OPEN_S, advice="plug it in and start again", patience=patience, clock=clock
         )
         self._repeats = Repeats(self.name)
+
+    @property
+    def packed(self) -> bool:
+        """Whether it sends JPEGs as they are."""
+        return self._feed.packed
+
+    @property
+    def by_driver(self) -> bool:
+        """Whether its frames have the driver's times, not those of arrival."""
+        return self._stamps.by_driver
 
     @property
     def description(self) -> str:
@@ -94,10 +110,10 @@ class CameraSource:
                 self._try_again()
                 continue
             self._comeback.came()
-            time_s, picture = taken
+            time_s, arrival, picture = taken
             if picture is not None:  # one that the driver could not give is a dropped one: its index stays out
                 self._repeats.check(picture, time_s)
-                yield self._frame(index, time_s, picture)
+                yield self._frame(index, time_s, picture, arrival)
             index += 1
 
     def close(self) -> None:
@@ -117,23 +133,26 @@ class CameraSource:
         except cv2.error:
             return False
 
-    def _read(self) -> tuple[float, cv2.typing.MatLike | None] | None:
-        """Moment and picture, which is None if damaged; None where the camera is gone."""
+    def _read(self) -> tuple[float, Arrival, cv2.typing.MatLike | None] | None:
+        """Moment, arrival and picture, which is None if damaged; None where the camera is gone."""
         if not self._grab():
             return None
         arrived_s = self._clock()
         try:
-            time_s = self._stamps(self._feed.device.get(cv2.CAP_PROP_POS_MSEC) / 1e3, arrived_s)
+            driver_s = self._feed.device.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+            time_s = self._stamps(driver_s, arrived_s)
             ok, picture = self._feed.device.retrieve()
         except cv2.error:
             return None
         whole = ok and (self._feed.packed or picture.ndim == 3)
-        return time_s, picture if whole else None
+        arrival = Arrival(arrived_s, driver_s, self._stamps.by_driver)
+        return time_s, arrival, picture if whole else None
 
-    def _frame(self, index: int, time_s: float, picture: cv2.typing.MatLike) -> Frame | Undecoded:
+    def _frame(self, index: int, time_s: float, picture: cv2.typing.MatLike, arrival: Arrival) -> Frame | Undecoded:
         if self._feed.packed:
-            return Undecoded(index, time_s, partial(_decoded, picture, self._rotate_deg))
-        return Frame(index, time_s, turned(picture, self._rotate_deg))
+            decode = partial(_decoded, picture, self._rotate_deg)
+            return Undecoded(index, time_s, decode, replace(arrival, jpeg=picture.reshape(-1)))
+        return Frame(index, time_s, turned(picture, self._rotate_deg), arrival)
 
     def _try_again(self) -> None:
         """Opens the camera anew if it is there. The old device is let go first: it keeps the number taken."""
@@ -143,7 +162,7 @@ class CameraSource:
             self._feed.device.release()
             try:
                 check_present(self._index)
-                self._feed = open_feed(self._index, self._make)
+                self._feed = open_feed(self._index, self._make, modes=self._again)
             except (SourceError, cv2.error):
                 return
             self._stamps.reopened(trusted=self._feed.stamped)

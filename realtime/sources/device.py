@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -59,8 +59,14 @@ class Mode:
         return self.size_px == asked.size_px and self.pixels in ("", asked.pixels) and same_rate
 
 
+class BandwidthError(SourceError):
+    """The USB controller has no room for one more stream of this size and rate."""
+
+
 # MJPG: raw pictures of this size do not fit through USB 2 at full rate. What is given instead is taken and said
 ASKED = Mode((1280, 720), "MJPG", 30.0)
+# what is tried in turn where cameras share a controller that has no room for all of them
+LADDER = (ASKED, Mode((1280, 720), "MJPG", 15.0), Mode((640, 480), "MJPG", 30.0), Mode((640, 480), "MJPG", 15.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +88,51 @@ def make_device(index: int) -> Device:
     return cv2.VideoCapture(index, cv2.CAP_V4L2)
 
 
-def open_feed(index: int, make: Callable[[int], Device], *, clock: Callable[[], float] = time.monotonic) -> Feed:
-    """Opens a camera and reads a picture; can block for ever. SourceError where it gives none."""
-    device = make(index)
-    if not device.isOpened():
-        device.release()
-        raise SourceError(
-            f"camera {index} cannot be opened; is another program using it? `python run.py doctor` says more"
-        )
-    try:
-        feed = _asked(device, clock, packed=sys.platform.startswith("linux")) or _asked(device, clock, packed=False)
-    except BaseException:
-        device.release()
-        raise
-    if feed is None:
-        device.release()
-        raise SourceError(f"camera {index} opens but gives no picture; try another --camera, some are not for video")
-    return feed
+def open_feed(
+    index: int,
+    make: Callable[[int], Device],
+    *,
+    modes: Sequence[Mode] = (ASKED,),
+    clock: Callable[[], float] = time.monotonic,
+) -> Feed:
+    """Opens a camera in the first of the modes in which it gives a picture; can block for ever.
+
+    SourceError where it gives none, BandwidthError where that is for want of room on the bus.
+    """
+    crowded: BandwidthError | None = None
+    for asked in modes:
+        device = make(index)
+        if not device.isOpened():
+            device.release()
+            raise SourceError(
+                f"camera {index} cannot be opened; is another program using it? `python run.py doctor` says more"
+            )
+        feed = None
+        try:
+            linux = sys.platform.startswith("linux")
+            feed = _asked(device, asked, clock, packed=linux) or _asked(device, asked, clock, packed=False)
+        except BandwidthError as error:
+            crowded = error
+        finally:
+            if feed is None:
+                device.release()
+        if feed is not None:
+            return feed
+    if crowded is not None:
+        raise crowded
+    raise SourceError(f"camera {index} opens but gives no picture; try another --camera, some are not for video")
 
 
-def open_within(timeout_s: float, index: int, make: Callable[[int], Device]) -> Feed:
+def open_within(
+    timeout_s: float, index: int, make: Callable[[int], Device], *, modes: Sequence[Mode] = (ASKED,)
+) -> Feed:
     """`open_feed` in a thread, since a driver can block for ever."""
     answers: list[Feed | BaseException] = []
     lock, late = threading.Lock(), threading.Event()
 
     def work() -> None:
         try:
-            answer = open_feed(index, make)
+            answer = open_feed(index, make, modes=modes)
         except BaseException as error:  # noqa: BLE001 - handed over: the caller raises it
             answer = error
         with lock:
@@ -163,14 +187,14 @@ def check_present(index: int) -> None:
         raise SourceError(f"there is no camera {index}; connected: {known}; `python run.py doctor` says more")
 
 
-def _asked(device: Device, clock: Callable[[], float], *, packed: bool) -> Feed | None:
-    """Asks for the mode, reads it back from the first picture; None without a picture of the kind asked for."""
+def _asked(device: Device, asked: Mode, clock: Callable[[], float], *, packed: bool) -> Feed | None:
+    """Asks for a mode, reads it back from the first picture; None without a picture of the kind asked for."""
     # in this order: a driver forgets the size with a new format, and the rate with a new size
-    device.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*ASKED.pixels))
-    device.set(cv2.CAP_PROP_FRAME_WIDTH, ASKED.size_px[0])
-    device.set(cv2.CAP_PROP_FRAME_HEIGHT, ASKED.size_px[1])
-    device.set(cv2.CAP_PROP_FPS, ASKED.fps)
-    if packed and _pixels(device) != ASKED.pixels:
+    device.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*asked.pixels))
+    device.set(cv2.CAP_PROP_FRAME_WIDTH, asked.size_px[0])
+    device.set(cv2.CAP_PROP_FRAME_HEIGHT, asked.size_px[1])
+    device.set(cv2.CAP_PROP_FPS, asked.fps)
+    if packed and _pixels(device) != asked.pixels:
         return None
     device.set(cv2.CAP_PROP_CONVERT_RGB, 0.0 if packed else 1.0)
     for _ in range(FIRST_TRIES):

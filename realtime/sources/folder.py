@@ -30,7 +30,7 @@ class FolderSource:
             raise SourceError(f"no pictures in {folder}; it needs {' '.join(SUFFIXES)} files")
         self.name = str(folder)
         self.frame_count: int | None = len(paths)
-        self._paths = paths
+        self.paths = paths
         self._flags = cv2.IMREAD_COLOR if rotate_deg is None else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         self._rotate_deg = rotate_deg or 0
         first = self._read(paths[0])
@@ -40,7 +40,7 @@ class FolderSource:
 
     def frames(self) -> Iterator[Frame]:
         """One frame per picture."""
-        for index, path in enumerate(self._paths):
+        for index, path in enumerate(self.paths):
             yield Frame(index, float(index / RATE), turned(self._read(path), self._rotate_deg))
 
     def close(self) -> None:

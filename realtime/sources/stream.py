@@ -10,7 +10,7 @@ import av.error
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from realtime.frame import Captured, Undecoded
+from realtime.frame import Arrival, Captured, Undecoded
 from realtime.sources import SourceError
 from realtime.sources.comeback import Comeback, Patience
 from realtime.sources.container import CONNECT_S, READ_S, Container
@@ -70,7 +70,8 @@ class StreamSource:
                 self._try_again()
                 continue
             self._comeback.came()
-            yield Undecoded(index, stamp(0.0, arrived_s), _converter(picture, self._container.rotate_deg))
+            decode = _converter(picture, self._container.rotate_deg)
+            yield Undecoded(index, stamp(0.0, arrived_s), decode, Arrival(arrived_s))
             index += 1
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
     take = open_take("takes/kick")                  # mends what a crash left; take.repairs says what
     camera = take.cameras["cam0"]                   # name, path, about, table, lens (None: not calibrated), size_px
-    camera.time_s, camera.take_time_s               # (n): as stamped; on the clock that the cameras share (sync.toml)
+    camera.time_s, camera.take_time_s               # (n): as stamped; steady, on the clock that all share (sync.toml)
     for frame in camera.frames(): ...               # Frame(index, time_s, image_bgr), upright; index = row of the table
     take.pairs("cam0", "cam1")                      # (pairs, 2) rows that belong together, by the shared clock
     take.parts().held_out(camera.take_time_s)       # (n) bool: the last 20 %, after a gap of 1 s; .train likewise

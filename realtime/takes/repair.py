@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from numpy import ndarray
 from calib.formats.source import write_whole
 from realtime.sinks.fragment_file import TIME_BASE
 from realtime.takes.about import About, write_about
+from realtime.takes.errors import TakeError
 from realtime.takes.lock import Lock
 from realtime.takes.table import UNKNOWN, Flag, FrameTable, read_table, table_text
 from realtime.takes.video import Packet, opened, packets, pictures
@@ -35,10 +37,14 @@ class _Whole:
 def repair(folder: Path, about: About) -> list[str]:
     """Mends what was not completed; says what, a line each. TakeError while it is still being recorded."""
     said: list[str] = []
-    with Lock(folder):
-        for name, camera in about.cameras.items():
-            said += _repair_camera(folder, name, jpegs=camera.codec == "mjpeg")
-        write_about(folder, replace(about, complete=True))
+    try:
+        with Lock(folder):
+            for name, camera in about.cameras.items():
+                said += _repair_camera(folder, name, jpegs=camera.codec == "mjpeg")
+            write_about(folder, replace(about, complete=True))
+    except OSError as error:
+        advice = "make room" if error.errno == errno.ENOSPC else "copy it to where you may write"
+        raise TakeError(f"{folder} was broken off and cannot be mended ({error.strerror}); {advice}") from error
     return said
 
 
@@ -49,7 +55,7 @@ def _repair_camera(folder: Path, name: str, *, jpegs: bool) -> list[str]:
     kept = min(len(table), len(whole.size_bytes))
     lost_rows, new_rows = len(table) - kept + torn, len(whole.size_bytes) - kept
     mended = _extended(table.rows(slice(0, kept)), whole)
-    _rewrite(video, mended, jpegs=jpegs)
+    _rewrite(video, len(mended))
     write_whole(path, table_text(mended))
     said = [f"{name}: the recording was broken off; {len(mended)} frames are whole"]
     said += [f"{name}: {lost_rows} rows of the table had no picture and are cut off"] if lost_rows else []
@@ -58,12 +64,15 @@ def _repair_camera(folder: Path, name: str, *, jpegs: bool) -> list[str]:
 
 
 def _whole_frames(video: Path, table: FrameTable, *, jpegs: bool) -> _Whole:
-    """Frames from the top on that are as long as the table says, the last of which decode."""
+    """Frames from the top on that are not torn, the last of which decode.
+
+    A JPEG is as long as the table says; H.264 changes by bytes on its way into the container.
+    """
     found: list[tuple[int, int, bool]] = []
     with suppress(_Nothing):
         for number, packet in enumerate(_readable(video)):
-            size = table.size_bytes[number] if number < len(table) else UNKNOWN
-            if size not in (UNKNOWN, packet.data.size):
+            size = table.size_bytes[number] if jpegs and number < len(table) else UNKNOWN
+            if packet.data.is_corrupt or size not in (UNKNOWN, packet.data.size):
                 break
             found.append((packet.since_first_us, packet.data.size, packet.key))
     count = _decodable(video, found, jpegs=jpegs)
@@ -123,12 +132,12 @@ def _extended(table: FrameTable, whole: _Whole) -> FrameTable:
     return FrameTable(*both)
 
 
-def _rewrite(video: Path, table: FrameTable, *, jpegs: bool) -> None:
-    """The same packets as an ordinary MP4 with exactly the table's frames."""
+def _rewrite(video: Path, count: int) -> None:
+    """The same packets as an ordinary MP4 with the first frames alone."""
     beside = video.with_name(f".{video.name}.repair.mp4")
     try:
-        if len(table):
-            _copied(video, beside, len(table))
+        if count:
+            _copied(video, beside, count)
             with open(beside, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(beside, video)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from calib.camera import Camera
+from calib.clock import Cadence, cadence_of
 from calib.errors import UserError as CalibError
 from calib.formats import read_rig
 from calib.rig import Clock, Rig
@@ -25,6 +26,7 @@ from realtime.takes.video import pictures
 from realtime.takes.writer import table_path, video_path
 
 HELD_OUT_SHARE, GAP_S = 0.2, 1.0
+SCATTERED = ("driver", "host")  # clocks whose stamps have waited for programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,19 @@ class TakeCamera:
         return self.table.time_us / 1e6
 
     @property
+    def cadence(self) -> Cadence:
+        """What the stamps say about the camera's readouts: steady moments, dropped frames."""
+        return cadence_of(self.time_s, self.table.segment)
+
+    @property
+    def steady_s(self) -> Float64[ndarray, "n"]:
+        """Each frame's moment on the camera's own clock, without the scatter of live stamps."""
+        return self.cadence.steady_s if self.about.clock in SCATTERED else self.time_s
+
+    @property
     def take_time_s(self) -> Float64[ndarray, "n"]:
-        """Each frame's moment on the clock that the take's cameras share."""
-        return on_take_clock(self.time_s, self.clock)
+        """Each frame's steady moment on the clock that the take's cameras share."""
+        return on_take_clock(self.steady_s, self.clock)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Decoded pictures of rows start ... stop, turned upright; `time_s` is on the camera's own clock.

@@ -152,7 +152,7 @@ def create_take(
     """
     if wrong := [name for name in cameras if not re.fullmatch(r"cam\d+", name)]:
         raise ValueError(f"cameras of a take are called cam0, cam1, ..., not {', '.join(wrong)}")
-    make_room(folder, force=force)
+    _make_room(folder, force=force)
     about = About(cameras, made_by, clock or ClockMapping(), subject_height_m, notes)
     try:
         return TakeWriter(folder, about)
@@ -165,17 +165,26 @@ def live_clock() -> ClockMapping:
     return ClockMapping(start_monotonic_ns=time.monotonic_ns(), start_utc_ns=time.time_ns())
 
 
-def make_room(folder: Path, *, force: bool) -> None:
-    """The folder, empty of earlier takes. TakeError where it holds one without `force`, or something else."""
+def check_room(folder: Path, *, force: bool) -> list[Path]:
+    """Files of an earlier take in the folder. TakeError where they may not be replaced, or it holds something else."""
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        raise TakeError(f"{folder} is a file; give another --out")
+    held = sorted(p for p in folder.iterdir() if p.name != Lock.NAME)
+    if foreign := [p.name for p in held if not (p.is_file() and OURS.fullmatch(p.name))]:
+        raise TakeError(f"{folder} holds {foreign[0]}, which is no part of a take; give a new folder")
+    if held and not force:
+        kind = "a take" if (folder / NAME) in held else "files"
+        raise TakeError(f"{folder} holds {kind} already; give another --out, or --force to replace it")
+    return held
+
+
+def _make_room(folder: Path, *, force: bool) -> None:
+    """The folder, empty of earlier takes."""
+    held = check_room(folder, force=force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = sorted(p for p in folder.iterdir() if p.name != Lock.NAME)
-        foreign = [p.name for p in held if not (p.is_file() and OURS.fullmatch(p.name))]
-        if foreign:
-            raise TakeError(f"{folder} holds {foreign[0]}, which is no part of a take; give a new folder")
-        if held and not force:
-            kind = "a take" if (folder / NAME) in held else "files"
-            raise TakeError(f"{folder} holds {kind} already; give another --out, or --force to replace it")
         with Lock(folder):
             for path in held:
                 path.unlink()

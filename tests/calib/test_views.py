@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from calib.coverage import TILT_BINS, Coverage
 from calib.errors import UserError
-from calib.views import TILT_BINS, VIEWS_MAX, Coverage, SeenBoard, choose_views, coverage_of, describe, turned_over
+from calib.views import VIEWS_MAX, SeenBoard, choose_views, coverage_of, describe, turned_over
 from tests.calib.made_up_views import BOARD, WEBCAM, detection, hand_held, project
 from tests.calib.render import pose
 
@@ -140,3 +141,21 @@ def test_pictures_of_two_sizes_are_refused(rng):
     a, b = hand_held(rng, 2)
     with pytest.raises(UserError, match=r"different sizes \(1 of 640x480, 1 of 1280x720\)"):
         choose_views([a, replace(b, size_px=(640, 480))], BOARD)
+
+
+def test_a_mirror_exchanges_left_and_right_of_a_coverage():
+    cells = np.zeros((5, 5), np.int64)
+    cells[0, 0] = 1
+    seen = Coverage(cells, np.array([1, 2, 3, 4, 5, 6, 7, 8])).flipped
+    assert seen.cells[0, 4] == 1
+    # right, lower right, lower, lower left, left, upper left, upper, upper right
+    assert seen.tilts.tolist() == [5, 4, 3, 2, 1, 8, 7, 6]
+    assert seen.flipped.cells[0, 0] == 1
+
+
+def test_enough_is_what_a_lens_asks_for():
+    cells, tilts = np.ones((5, 5), np.int64), np.array([1, 1, 1, 1, 0, 0, 0, 0])
+    assert Coverage(cells, tilts).enough
+    assert not Coverage(cells, np.array([9, 9, 9, 0, 0, 0, 0, 0])).enough
+    cells[0, 0] = cells[0, 4] = cells[4, 0] = 0
+    assert not Coverage(cells, tilts).enough

@@ -15,7 +15,8 @@ from calib.camera import Camera, rigid
 from calib.formats import read_rig, write_rig
 from calib.rig import Rig
 from engine.errors import UserError
-from realtime.board_pictures import cameras_in, look_for_boards
+from realtime import board_pictures
+from realtime.board_pictures import cameras_in, find_floor, look_for_boards
 from realtime.calibration import calibrate
 from tests.calib.render import pose, render_board
 
@@ -25,6 +26,9 @@ K = np.array([[620.0, 0, 322], [0, 622, 236], [0, 0, 1]])
 LENS = Camera(*SIZE, K, np.array([-0.12, 0.05, 0, 0, 0]))
 # the second camera stands 0.4 m to the right and is turned inwards
 RIGHT_FROM_LEFT = rigid(cv2.Rodrigues(np.array([0.0, 0.25, 0.0]))[0], np.array([-0.4, 0.0, 0.05]))
+# a board that lies on the floor while the first camera looks down by 50 degrees
+LYING = rigid(cv2.Rodrigues(np.array([np.deg2rad(-40.0), 0.0, 0.0]))[0], np.array([-0.12, 0.0, 1.25]))
+HEIGHT_M = float(LYING[:3, 2] @ LYING[:3, 3])
 
 
 def no_progress(done, total=None, text=""):
@@ -51,13 +55,15 @@ def picture(path, cam_from_board, seed=0):
 
 @pytest.fixture(scope="module")
 def rig_pictures(tmp_path_factory):
-    """A folder with one folder per camera: twelve moments, seen by both."""
+    """A folder with one folder per camera: twelve moments, seen by both, and one with the board on the floor."""
     place = tmp_path_factory.mktemp("rig")
     for name in ("left", "right"):
         (place / name).mkdir()
     for k, left_from_board in enumerate(poses(12)):
         picture(place / "left" / f"{k:02d}.png", left_from_board, seed=k)
         picture(place / "right" / f"{k:02d}.png", RIGHT_FROM_LEFT @ left_from_board, seed=100 + k)
+    picture(place / "left" / "floor.png", LYING)
+    picture(place / "right" / "floor.png", RIGHT_FROM_LEFT @ LYING)
     return place
 
 
@@ -92,6 +98,39 @@ def test_two_cameras_become_a_rig(rig_pictures, lenses, tmp_path):
     assert done.verdict.light != "red", done.verdict.texts()
     assert found.quality is not None
     assert found.quality.verdict == done.verdict.light
+    # the picture named floor gives the world
+    assert found.cameras["left"].center_world_m == pytest.approx((0, 0, HEIGHT_M), abs=0.01)
+    up = LYING[:3, :3] @ (0, 0, -1)
+    assert found.cameras["left"].R[:, 2] == pytest.approx(up, abs=0.02)
+    assert not any("floor is not known" in text for text in done.verdict.texts())
+
+
+def test_the_floor_is_named_by_picture_or_second(rig_pictures, lenses, demo_clip, tmp_path, capsys):
+    places = cameras_in(rig_pictures)
+    assert [find_floor(places, name) for name in (None, "floor", "03.png", "03")] == [12, 12, 3, 3]
+    assert find_floor({"a": demo_clip, "b": demo_clip}, "2.5") == 62  # 25 frames a second
+    assert find_floor({"a": demo_clip}, None) is None
+    for floor, says in (("attic", "a video; give the seconds"), ("99", "has no such second")):
+        with pytest.raises(UserError, match=says):
+            find_floor({"a": demo_clip}, floor)
+    arguments = ["calibrate", str(rig_pictures), "--square", "30", "--floor", "attic", "--out", str(tmp_path / "o")]
+    assert run.main(arguments) == 1
+    assert "none of left, right has a picture of this name" in capsys.readouterr().err
+
+
+def test_the_floor_of_a_video_is_looked_at_even_between_moments(make_video, monkeypatch):
+    monkeypatch.setattr(board_pictures, "MOMENTS", 5)
+    clip = make_video(frames=30)
+    looked = look_for_boards({"a": clip}, BOARD, also=20, step=no_progress)
+    assert looked[0].frames == [0, 6, 12, 18, 20, 24]
+    assert looked[0].moments[4] == "clip.mp4 20"
+
+
+@pytest.mark.parametrize("option", [["--tape", "0.4"], ["--floor", "floor"]])
+def test_what_takes_two_cameras_is_refused_for_one(rig_pictures, option, tmp_path, capsys):
+    arguments = ["calibrate", str(rig_pictures / "left"), "--square", "30", *option, "--out", str(tmp_path / "o")]
+    assert run.main(arguments) == 1
+    assert f"{option[0]}: there is one camera only, left" in capsys.readouterr().err
 
 
 def test_a_wrong_square_against_the_tape_is_never_green(rig_pictures, lenses, tmp_path):

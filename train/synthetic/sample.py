@@ -52,6 +52,7 @@ class Synthetic:
     depth: Float32[ndarray, "16"]
     visible: Bool[ndarray, "16"]
     f_over_side: float
+    root_z_m: float  # distance of the root along the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ def random_sample(
     floor_y = figure.lowest() - (0.0 if pose.grounded else rng.uniform(0.1, 0.9))
     shadow = floor_shadow(shadows, view.crop.K, R, t, floor_y_m=floor_y, size_px=size)
     image = composed(seen, background, 1.0 - shadow * rng.uniform(0.25, 0.75), exposure=level)
-    units, depth = crop_labels(view.crop, posed.joints @ view.R.T + view.t, root=ROOT)
+    joints_cam = posed.joints @ view.R.T + view.t
+    units, depth = crop_labels(view.crop, joints_cam, root=ROOT)
+    root_z_m = float(joints_cam[ROOT] @ view.crop.R_crop_from_cam[2])
     visible = _seen(seen, len(behind), view, posed.joints, person.height_m, units, size_px)
     image, hidden = _occluded(image, sources, rng)
     visible &= ~_at(hidden, units, size_px)
@@ -99,7 +102,8 @@ def random_sample(
         visible &= ~_at(outside, units, size_px)
         image[outside] = OUTSIDE_GREY if rng.random() < 0.5 else image[outside]
     image = _photographed(image, rng)
-    return Synthetic(image, units.astype(np.float32), depth.astype(np.float32), visible, view.crop.f_over_side)
+    labels = (units.astype(np.float32), depth.astype(np.float32), visible, view.crop.f_over_side, root_z_m)
+    return Synthetic(image, *labels)
 
 
 def random_pose(rng: Generator, sources: Sources) -> Pose:

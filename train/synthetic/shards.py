@@ -36,6 +36,7 @@ class Shard:
     depth: Float32[ndarray, "n 16"]
     visible: Bool[ndarray, "n 16"]
     f_over_side: Float32[ndarray, "n"]
+    root_z_m: Float32[ndarray, "n"]  # along the crop camera's axis; NaN in shards that were written without
 
 
 def write_shards(
@@ -87,6 +88,7 @@ def write_shard(path: Path, samples: list[Synthetic]) -> None:
             depth=np.stack([s.depth for s in samples]),
             visible=np.stack([s.visible for s in samples]),
             f_over_side=np.array([s.f_over_side for s in samples], np.float32),
+            root_z_m=np.array([s.root_z_m for s in samples], np.float32),
         )
         file.flush()
         os.fsync(file.fileno())
@@ -104,7 +106,9 @@ def read_shard(path: Path) -> Shard:
         raise ShardError(f"{path} has schema {held.get('schema')}, this program reads 1; update, or render it again")
     blob, ends = held["jpegs"].tobytes(), [0, *held["ends"].tolist()]
     jpegs = [blob[a:b] for a, b in itertools.pairwise(ends)]
-    return Shard(int(held["size_px"]), jpegs, held["units"], held["depth"], held["visible"], held["f_over_side"])
+    root_z_m = held.get("root_z_m", np.full(len(jpegs), np.nan, np.float32))
+    labels = {name: held[name] for name in ("units", "depth", "visible", "f_over_side")}
+    return Shard(size_px=int(held["size_px"]), jpegs=jpegs, **labels, root_z_m=root_z_m)
 
 
 def encode_jpeg(image_bgr: ndarray) -> bytes:

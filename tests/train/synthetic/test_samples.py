@@ -33,6 +33,7 @@ def test_a_sample_has_all_its_labels(samples):
         assert sample.depth[6] == 0
         assert np.abs(sample.depth).max() < 1.5
         assert 0.3 < sample.f_over_side < 20
+        assert 0.8 < sample.root_z_m < 60
         inside = (np.abs(sample.units) < 0.5).all(axis=1)
         assert not (sample.visible & ~inside).any()
     assert 0.4 < np.mean([s.visible.mean() for s in samples]) < 0.98
@@ -77,6 +78,8 @@ def test_shards_come_back_and_a_stopped_run_goes_on(tmp_path, tiny_body):
     read = read_synthetic(tmp_path / "a")
     assert 0 < len(read) <= 6
     shard = read_shard(tmp_path / "a" / "shard_0004_00000.npz")
+    rng = np.random.default_rng((4, 0, 1))
+    assert shard.root_z_m[1] == pytest.approx(random_sample(rng, size_px=SIZE, body=tiny_body).root_z_m)
     first = next(s for s in read if s.name == "shard_0004_00000/1")
     np.testing.assert_allclose(first.joints_px, crop_px_from_units(shard.units[1].astype(float), SIZE), atol=1e-4)
     sheet = cv2.imread(str(people_sheet(tmp_path / "a")))

@@ -1,0 +1,59 @@
+"""The state of a recording in words, the same in terminal and window."""
+
+from __future__ import annotations
+
+from realtime.recorder.status import LaneStatus, Status
+
+COLUMNS = ("camera", "pictures/s", "jitter", "dropped", "picture", "behind cam0", "frames")
+GOOD = "good"
+
+
+def rows(status: Status) -> list[list[str]]:
+    """A row per camera, as `COLUMNS`."""
+    return [row(lane) for lane in status.lanes]
+
+
+def row(lane: LaneStatus) -> list[str]:
+    """One camera."""
+    rhythm = lane.rhythm
+    rate = "-" if rhythm.rate_hz is None else f"{rhythm.rate_hz:.1f}"
+    jitter = "-" if rhythm.jitter_p95_ms is None else f"{rhythm.jitter_p95_ms:.1f} ms"
+    phase = "" if lane.phase_ms is None else f"{lane.phase_ms:+.1f} ms"
+    name = lane.name if lane.segments == 1 else f"{lane.name} ({lane.segments} segments)"
+    return [name, rate, jitter, str(lane.dropped), condition(lane), phase, str(lane.written)]
+
+
+def condition(lane: LaneStatus) -> str:
+    """Whether a camera gives pictures, and good ones."""
+    if lane.state != "fine":
+        return {"gone": "GONE", "silent": "NO PICTURE", "ended": "ended", "failed": "FAILED"}[lane.state]
+    if lane.slow:
+        return "slow: more light"
+    if lane.look is None:
+        return "-"
+    return f"{lane.look.complaint or GOOD}, sharpness {lane.look.sharpness:.0f}, grey {lane.look.grey:.0f}"
+
+
+def is_well(lane: LaneStatus) -> bool:
+    """Whether nothing has to be done about a camera."""
+    return lane.state in ("fine", "ended") and not lane.slow and not (lane.look and lane.look.complaint)
+
+
+def headline(status: Status) -> str:
+    """What it does, for how long, and how much room is left."""
+    if status.phase == "getting ready":
+        return f"begins in {max(-status.elapsed_s, 0.0):.0f} s"
+    text = f"recording {clock(status.elapsed_s)}, {status.bytes_written / 1e6:.0f} MB"
+    return text if status.disk_left_s is None else f"{text}, room for {span(status.disk_left_s)}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(max(seconds, 0.0)) // 60}:{int(max(seconds, 0.0)) % 60:02d}"
+
+
+def span(seconds: float) -> str:
+    """How long, roughly."""
+    if seconds >= 7200:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
