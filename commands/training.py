@@ -63,22 +63,25 @@ def synth(
 
 
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of labelled photos or videos.")],
+    datasets: Annotated[
+        list[Path],
+        typer.Argument(metavar="DATASET...", help="Labelled photos, videos, rendered people; COCO for presence."),
+    ],
     weights: Weights = "auto",
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     json_file: Json = None,
 ) -> None:
-    """PCK on labelled photos, or on videos with OpenPose joints."""
+    """PCK, 3D errors, scores and presence on data with labels."""
     from engine.backends import open_engine
     from train.evaluate import evaluate as run_evaluate
-    from train.evaluate import table
+    from train.figures import table
 
     with open_engine(engine, weights, device=device, precision=precision) as opened:
         print(f"{opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
         with progress_bar("judging") as step:
-            figures = run_evaluate(dataset, opened, progress=step)
+            figures = run_evaluate(datasets, opened, progress=step)
         print(table(figures))
         summary = {f.name: f.summary() for f in figures}
         write_json(json_file, {"weights_sha256": opened.weights_sha256, "figures": summary})

@@ -1,4 +1,4 @@
-"""The score map: how likely a joint with this mass around its peak lies within 0.2 torso, fitted on people not trained on."""
+"""The score map: how likely a joint lies within 0.2 torso, fitted on people not trained on."""
 
 from __future__ import annotations
 

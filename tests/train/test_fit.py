@@ -10,7 +10,8 @@ from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import read_weights
 from train.augment import Augmentation
 from train.datasets.labelled2d import DatasetError
-from train.evaluate import evaluate, table
+from train.evaluate import evaluate
+from train.figures import table
 from train.fit import STEP_MAX_S, Phase, PoseTraining, Recipe, fit
 from train.pretrain import PRESETS, pretrain, recipe_for
 from train.stream import CropStream, Pool
@@ -88,8 +89,9 @@ def test_pretraining_makes_weights_that_load_and_can_be_judged(tmp_path, small_l
     assert {p.name for p in (tmp_path / "run").iterdir()} >= {
         "configuration.json", "metrics.jsonl", "curves.png", "predictions.jpg", "last.ckpt", "best.ckpt",
     }  # fmt: skip
-    figures = evaluate(small_lsp, EagerEngine(weights))
-    assert [f.people for f in figures] == [200, 200]
+    figures = evaluate([small_lsp], EagerEngine(weights))
+    assert [f.numbers["people"] for f in figures] == [200, 200]
+    assert 0 <= figures[0].numbers["score_ece"] <= 1
     assert "label's box" in table(figures)
     warm = pretrain([small_lsp], tmp_path / "warm", name="lite", recipe=recipe, warm_start=done.weights)
     assert warm.weights.is_file()
