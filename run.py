@@ -11,12 +11,13 @@ from typer.core import TyperGroup
 
 from commands.calibrating import board, calibrate
 from commands.measuring import bench, doctor
+from commands.recording import record, take
 from commands.training import evaluate, pretrain, synth
 from commands.watching import demo, live
 
 DEFAULT = "live"
 INTERRUPTED = 130
-COMMANDS = (live, demo, pretrain, synth, evaluate, board, calibrate, bench, doctor)
+COMMANDS = (live, demo, record, take, pretrain, synth, evaluate, board, calibrate, bench, doctor)
 
 
 class LiveByDefault(TyperGroup):

@@ -18,6 +18,8 @@ from calib.triangulate import midpoints
 
 Matrix = Float64[ndarray, "3 3"]
 
+BLOCK_S = 0.4  # a detector's errors, and smoothed joints, stay alike for so long
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -28,6 +30,7 @@ class Pairs:
     weight: Float64[ndarray, "n"]  # how much each counts, about 0 ... 1
     frame: Int64[ndarray, "n"]
     joint: Int64[ndarray, "n"]
+    block: Int64[ndarray, "n"]  # stretches of time within which errors go together
     focal_px: float  # turns residuals into pixels; the mean of both cameras
 
     def __len__(self) -> int:
@@ -35,7 +38,8 @@ class Pairs:
 
     def picked(self, rows: ndarray) -> Pairs:
         """Some of the rows."""
-        return Pairs(self.a[rows], self.b[rows], self.weight[rows], self.frame[rows], self.joint[rows], self.focal_px)
+        parts = (self.a, self.b, self.weight, self.frame, self.joint, self.block)
+        return Pairs(*(part[rows] for part in parts), focal_px=self.focal_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,11 @@ class Relative:
         turn = np.linalg.norm(self.R - other.R) / np.sqrt(8)
         way = np.arctan2(np.linalg.norm(np.cross(self.t, other.t)), self.t @ other.t)
         return float(np.rad2deg(2 * np.arcsin(min(turn, 1.0)))), float(np.rad2deg(way))
+
+
+def blocks_of(time_s: Float64[ndarray, "n"]) -> Int64[ndarray, "n"]:
+    """Numbers of the stretches of time that moments lie in."""
+    return np.floor((time_s - time_s.min()) / BLOCK_S).astype(np.int64) if len(time_s) else np.zeros(0, np.int64)
 
 
 def cross(v: Float64[ndarray, "3"]) -> Matrix:

@@ -172,13 +172,14 @@ def covariance(
     if prior is not None:
         information = information + prior
     influence = linear.slopes * pull[:, None]
-    middle = sum(_clustered(influence, groups) for groups in (pairs.frame, pairs.joint))
+    middle = sum(clustered(influence, groups) for groups in (pairs.block, pairs.joint))
     scale = np.sqrt(np.maximum(np.diag(information), 1e-30))
     inverse = np.linalg.pinv(information / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
     return inverse @ middle @ inverse
 
 
-def _clustered(influence: Float64[ndarray, "n g"], groups: Int64[ndarray, "n"]) -> Float64[ndarray, "g g"]:
+def clustered(influence: Float64[ndarray, "n g"], groups: Int64[ndarray, "n"]) -> Float64[ndarray, "g g"]:
+    """Sum of outer products of the groups' sums: the spread of a sum whose terms go together within groups."""
     which, at = np.unique(groups, return_inverse=True)
     sums = np.zeros((len(which), influence.shape[1]))
     np.add.at(sums, at, influence)

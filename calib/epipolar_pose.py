@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.camera import Camera
-from calib.epipolar import Pairs, Relative, in_front, truncated_cost, voted
+from calib.epipolar import Pairs, Relative, blocks_of, in_front, truncated_cost, voted
 from calib.epipolar_fit import PAIRS_MIN, Fit, covariance, linearised, refined, robust_cost, sigmas_deg
 from calib.epipolar_search import candidates, shuffled, thinned, threshold_px
 from calib.errors import UserError
@@ -54,7 +54,8 @@ def pairs_of(a: Track, b: Track, cameras: Sequence[Camera], *, score_min: float 
     frame, joint = (rows.astype(np.int64) for rows in np.nonzero(both))
     rays = [camera.rays(track.px[both]) for camera, track in zip(cameras, (a, b), strict=True)]
     focal_px = float(np.mean([np.sqrt(camera.K[0, 0] * camera.K[1, 1]) for camera in cameras]))
-    return Pairs(rays[0], rays[1], (a.score * b.score)[both] ** 2, frame, joint, focal_px)
+    weight = (a.score * b.score)[both] ** 2
+    return Pairs(rays[0], rays[1], weight, frame, joint, blocks_of(a.time_s[frame]), focal_px)
 
 
 def find_pose(pairs: Pairs) -> Pose:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from calib.lens_choice import ModelScore, noise_variance
 from calib.lens_fit import BoardView, LensFit, covariance, equations
 from calib.lens_models import LensModel, project
+
+SPLIT_STARTS, SPLIT_ROUNDS = 16, 40
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,54 @@ def disagreement(views: Sequence[BoardView], chosen: ModelScore) -> float:
     information, gradient = equations(views, chosen.fit, columns).reduced()
     gain = np.einsum("vi,vij,vj->v", gradient, np.linalg.pinv(information, rcond=1e-9, hermitian=True), gradient)
     return float(gain.mean() / 3 / noise_variance(chosen.fit, len(chosen.model.free)))
+
+
+@dataclass(frozen=True)
+class Split:
+    """The two groups of views that differ most in focal length and principal point."""
+
+    evidence: float  # F: what two lenses explain per number, over what is left per degree of freedom
+    counts: tuple[int, int]
+    focal: float  # difference of the focal lengths, relative
+    center_px: float  # distance of the principal points
+
+
+def best_split(views: Sequence[BoardView], chosen: ModelScore) -> Split:
+    """Whether the views are rather of two lenses than of one: k-means over what each view would change of the lens.
+
+    Each view counts by its information (Lloyd 1982 with Mahalanobis distances), from several starts. The views of one
+    lens also fall into two groups that explain something, so the evidence has to be large: see `lens_doubts`.
+    """
+    columns = LensModel("", chosen.model.kind, ((0, 1), (2,), (3,)), 0).columns
+    information, gradient = equations(views, chosen.fit, columns).reduced()
+    own = np.einsum("vij,vj->vi", np.linalg.pinv(information, rcond=1e-9, hermitian=True), gradient)
+    total = float(np.einsum("vi,vi->", gradient, own))
+    rng = np.random.default_rng(0)
+    found = [_two_groups(information, gradient, rng.random(len(views)) < 0.5) for _ in range(SPLIT_STARTS)]
+    gain, first, lenses = max(found, key=lambda each: each[0])
+    left = max(total - gain, 1e-12 * total) / max(3 * len(views) - 6, 1)
+    apart = lenses[1] - lenses[0]
+    counts = (int(first.sum()), int((~first).sum()))
+    focal = abs(float(apart[0])) / float(chosen.fit.lens[0])
+    return Split(gain / 6 / max(left, 1e-300), counts, focal, float(np.hypot(*apart[1:])))
+
+
+def _two_groups(
+    information: Float64[ndarray, "views 3 3"], gradient: Float64[ndarray, "views 3"], first: Bool[ndarray, "views"]
+) -> tuple[float, Bool[ndarray, "views"], Float64[ndarray, "2 3"]]:
+    """What two lenses gain, who belongs to the first, and both as differences from the one lens."""
+    gain, lenses = 0.0, np.zeros((2, 3))
+    for _ in range(SPLIT_ROUNDS):
+        if not 2 <= first.sum() <= len(first) - 2:
+            return 0.0, first, np.zeros((2, 3))
+        for k, group in enumerate((first, ~first)):
+            lenses[k] = np.linalg.pinv(information[group].sum(axis=0), hermitian=True) @ gradient[group].sum(axis=0)
+        gains = 2 * gradient @ lenses.T - np.einsum("ki,vij,kj->vk", lenses, information, lenses)
+        before, first = first, gains[:, 0] > gains[:, 1]
+        gain = float(gains.max(axis=1).sum())
+        if (first == before).all():
+            break
+    return gain, first, lenses
 
 
 def board_shape(views: Sequence[BoardView], chosen: ModelScore) -> Shape:

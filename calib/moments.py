@@ -16,7 +16,6 @@ from calib.joint_track import Track
 
 CUBIC_STEPS, LINEAR_STEPS = 1.5, 3.5  # frame periods between neighbours up to which they are joined
 BANDWIDTH_S = 0.03  # of the smoothing kernel: passes 6 Hz at half its height
-NEIGHBOURS = 9
 JUMP_FACTOR, JUMP_PX = 6.0, 12.0  # what leaves the running median by so much is no joint
 
 
@@ -79,29 +78,42 @@ class Motion:
 
 
 def motion_of(track: Track, rays: Float64[ndarray, "frames joints 2"], focal_px: float) -> Motion:
-    """Local parabolas through neighbours in time (Gaussian weights), joints that jump left out.
-
-    Works on stamps as they are: drops and jitter need no grid. `rays` belong to the track's frames.
-    """
-    n = len(track.time_s)
-    k = min(NEIGHBOURS, n)
+    """Smoothed, joints that jump left out. `rays` belong to the track's frames."""
     clean = np.where(_jumps(rays, focal_px)[..., None], np.nan, rays)
-    start = np.clip(np.arange(n) - k // 2, 0, n - k)
-    around = start[:, None] + np.arange(k)
-    away_s = track.time_s[around] - track.time_s[:, None]
-    bandwidth_s = max(BANDWIDTH_S, 0.75 / track.rate_hz)
-    values = clean[around]  # (n, k, joints, 2)
-    known = np.isfinite(values).all(-1)
-    weights = np.exp(-0.5 * (away_s / bandwidth_s) ** 2)[..., None] * known * np.maximum(track.score[around], 0.05)
-    powers = away_s[..., None] ** np.arange(3) / bandwidth_s ** np.arange(3)
-    A = np.einsum("nkj,nkp,nkq->njpq", weights, powers, powers)
-    b = np.einsum("nkj,nkp,nkjc->njpc", weights, powers, np.where(known[..., None], values, 0.0))
-    enough = (weights > 0.1).sum(1) >= 3
+    places, velocity = local_parabola(track.time_s, clean, np.maximum(track.score, 0.05), BANDWIDTH_S)
+    return Motion(track.time_s, places, velocity)
+
+
+def local_parabola(
+    time_s: Float64[ndarray, "frames"],
+    values: Float64[ndarray, "frames joints c"],
+    weights: Float64[ndarray, "frames joints"],
+    bandwidth_s: float,
+) -> tuple[Float64[ndarray, "frames joints c"], Float64[ndarray, "frames joints c"]]:
+    """Values and their slopes per second, by parabolas through neighbours in time with Gaussian weights.
+
+    A zero-phase filter that takes stamps as they are: drops, gaps and jitter need no grid. NaN values do not count; NaN
+    comes out where fewer than three are near.
+    """
+    n = len(time_s)
+    rate_hz = 1 / float(np.median(np.diff(time_s))) if n > 1 else 1.0
+    bandwidth_s = max(bandwidth_s, 0.75 / rate_hz)
+    k = min(2 * int(np.ceil(2.5 * bandwidth_s * rate_hz)) + 1, n)
+    around = np.clip(np.arange(n) - k // 2, 0, n - k)[:, None] + np.arange(k)
+    away = (time_s[around] - time_s[:, None]) / bandwidth_s
+    near = values[around]  # (n, k, joints, c)
+    known = np.isfinite(near).all(-1)
+    kernel = np.exp(-0.5 * away**2)[..., None] * known
+    full = kernel * weights[around]
+    powers = away[..., None] ** np.arange(3)
+    A = np.einsum("nkj,nkp,nkq->njpq", full, powers, powers)
+    b = np.einsum("nkj,nkp,nkjc->njpc", full, powers, np.where(known[..., None], near, 0.0))
+    enough = np.asarray((kernel > 0.1).sum(1) >= 3)
     enough &= np.linalg.cond(np.where(enough[..., None, None], A, np.eye(3))) < 1e6
     A[~enough] = np.eye(3)
     parabola = np.linalg.solve(A, b)
     parabola[~enough] = np.nan
-    return Motion(track.time_s, parabola[:, :, 0], parabola[:, :, 1] / bandwidth_s)
+    return parabola[:, :, 0], parabola[:, :, 1] / bandwidth_s
 
 
 def _jumps(rays: Float64[ndarray, "frames joints 2"], focal_px: float) -> Bool[ndarray, "frames joints"]:

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.camera import Camera
-from calib.epipolar import Pairs, Relative, best_of, truncated_cost, voted
+from calib.epipolar import Pairs, Relative, best_of, blocks_of, truncated_cost, voted
 from calib.epipolar_fit import (
     PAIRS_MIN,
     SIGMA_LEAST_PX,
@@ -40,7 +40,6 @@ LIMIT_PX = 10.0  # at 950 px of focal length: residuals count as no more in the 
 WIDTHS = (6.0, 4.0, 3.0)
 STEPS = 6
 DRIFT_PRIOR_PPM = 60.0  # crystals differ by 10 to 100
-BLOCK_S = 0.4  # smoothed joints err alike for so long
 SIGMA_MAX_S = 0.012
 FLAT = 0.9  # least cost over typical cost: more says that the offset hardly matters
 RIVAL = 1.1  # another offset as good as this
@@ -142,9 +141,9 @@ class _Search:
         both = np.isfinite(rays_a).all(-1) & np.isfinite(rays_b).all(-1)
         frame, joint = (found.astype(np.int64) for found in np.nonzero(both))
         time_s = self.a.time_s[rows][frame]
-        block = np.floor((time_s - self.a.time_s[0]) / BLOCK_S).astype(np.int64)
         weight = self.score[rows][both] ** 2
-        return Pairs(rays_a[both], rays_b[both], weight, block, joint, self.focal_px), velocity[both], time_s
+        pairs = Pairs(rays_a[both], rays_b[both], weight, frame, joint, blocks_of(time_s), self.focal_px)
+        return pairs, velocity[both], time_s
 
     def tried(self, offset_s: float, known: Relative | None) -> tuple[float, Relative | None]:
         """Cost of an offset with the pose that fits it best; NaN without enough pairs."""
@@ -166,14 +165,14 @@ class _Search:
         middle_s = float(np.mean(self.a.time_s[[0, -1]]))
         unknowns = np.array([offset_s, 0.0])  # offset and drift (ppm) in the middle of the take
         first = 5 if fixed else 0
-        sigma_px = None
+        sigma_px = 0.0
         for width in WIDTHS:
             for _ in range(STEPS):
                 clock = Clock(unknowns[0] - unknowns[1] * 1e-6 * middle_s, unknowns[1])
                 pairs, velocity, time_s = self.pairs(clock)
                 drifts = -velocity * (1e-6 * (time_s - middle_s))[:, None]
                 linear = Residuals.of(relative.E, pairs).linear(steps_of(relative), [-velocity, drifts])
-                if sigma_px is None:
+                if not sigma_px:
                     sigma_px = residual_sigma_px(linear.residuals_px)
                 prior = np.zeros((7, 7))
                 prior[6, 6] = (max(sigma_px, SIGMA_LEAST_PX) / DRIFT_PRIOR_PPM) ** 2

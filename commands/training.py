@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,21 +43,28 @@ def synth(
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where shards and contact sheet go; resumed if it exists.")
     ],
-    count: Annotated[int, typer.Option(min=1, help="How many people, rounded up to whole shards.")] = 512,
+    count: Annotated[int, typer.Option(min=1, help="How many people.")] = 512,
     seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
+    size: Annotated[int, typer.Option(min=48, max=1024, metavar="PIXELS", help="Side of the pictures.")] = 160,
+    split: Annotated[
+        Literal["all", "train", "test"], typer.Option(help="Which part of the sources and bodies; test: to judge by.")
+    ] = "all",
     photos: Folders = None,
     textures: Folders = None,
     coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
     mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as free cores.")] = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the people are drawn.")] = "cpu",
 ) -> None:
     """Render synthetic people with exact 3D labels; without sources everything is made up."""
     from train.plots import people_sheet
-    from train.synthetic.shards import write_shards
-    from train.synthetic.sources import read_sources
+    from train.synthetic.shards import free_cores, write_shards
+    from train.synthetic.sources import SourceFolders
 
-    sources = read_sources(photos=photos or [], textures=textures or [], coco=coco, mocap=mocap)
+    sources = SourceFolders(tuple(photos or ()), tuple(textures or ()), coco, mocap, split)
+    workers = workers or free_cores()
     with progress_bar("people", count) as step:
-        for done in write_shards(out, count, seed=seed, sources=sources):
+        for done in write_shards(out, count, seed=seed, size_px=size, sources=sources, workers=workers, device=device):
             step(done, count)
     print(f"wrote {people_sheet(out)} (look at it); train: python run.py pretrain DATASET... {out} --out runs/NAME")
 

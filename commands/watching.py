@@ -29,6 +29,9 @@ def live(
     people: Annotated[int, typer.Option(min=1, max=4, help="How many people to follow.")] = 1,
     view: View = "window",
     save: Save = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="TAKE", help="Keep the camera's pictures too; --video TAKE replays them.")
+    ] = None,
     fov: Annotated[
         float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")
     ] = 60.0,
@@ -75,6 +78,7 @@ def live(
             video=video,
             rotate_deg=rotate,
             saves=save or [],
+            record=record,
             window=view == "window",
             engine=engine,
             weights=weights,

@@ -19,11 +19,14 @@ from realtime.lens import at_size
 from realtime.lift import HEIGHT_M
 from realtime.loop import LATENCY, THROUGHPUT, Loop
 from realtime.pipeline import Pipeline
+from realtime.recorder.recorded_source import RecordedSource, check_recordable
 from realtime.recording import Recording
 from realtime.result import Header, Result, Status
 from realtime.signals import once_on_signal, undisturbed
 from realtime.sinks import Sink, check_writable, open_sink
 from realtime.sources import Source, open_source
+from realtime.takes.replay import TakeSource
+from realtime.takes.writer import check_room
 from realtime.tally import Tally
 from realtime.viewer import NO_SCREEN, Command, Window, open_viewer
 
@@ -125,6 +128,8 @@ class Session:
         """What the run came to, for a terminal."""
         notes = [note for sink in self._sinks for note in sink.notes] + self.recording.notes
         kept = [f"recorded {path}" for path in self.recording.written]
+        if isinstance(self._source, RecordedSource):
+            kept += self._source.notes
         return [*self.tally.lines(), *notes, *kept]
 
     @property
@@ -158,7 +163,7 @@ class Session:
             people=s.people,
             smooth=s.smooth,
             track=s.track,
-            live=self._source.live,
+            live=self._source.live or (isinstance(self._source, TakeSource) and self._source.as_live),
             height_m=s.height_m,
         )
 
@@ -220,6 +225,7 @@ def open_session(
     video: str | None = None,
     rotate_deg: int | None = None,
     saves: Sequence[Path] = (),
+    record: Path | None = None,
     window: bool = True,
     engine: str = "auto",
     weights: str = "auto",
@@ -232,11 +238,18 @@ def open_session(
     """
     for path in saves:
         check_writable(path)
+    if record is not None:
+        check_room(record, force=False)
     with ExitStack() as stack:
         source = open_source(camera=camera, video=video, rotate_deg=rotate_deg)
         stack.callback(source.close)
+        if record is not None:
+            check_recordable(source)
         threads = spare_threads() if source.live else None
         opened = stack.enter_context(open_engine(engine, weights, device=device, precision=precision, threads=threads))
+        if record is not None:
+            source = RecordedSource(source, record, height_m=settings.height_m)
+            stack.callback(source.close)
         viewer = open_viewer(title=source.name) if window else None
         session = Session(source, opened, settings, saves=saves, viewer=viewer)
         session.headless_for_want_of_a_screen = window and viewer is None

@@ -6,28 +6,36 @@ to the disk itself, for the power cut.
 
 from __future__ import annotations
 
-import os
+import errno
 import threading
 import time
 from collections import deque
+from pathlib import Path
 
+from realtime.recorder.cameras import RecordError
 from realtime.recorder.compressed import Compressed, jpeg_size_px
 from realtime.takes import CameraWriter, Flag, Row
 
 WAITING = 120
+# pictures that are not compressed yet are large: so many bytes of them may wait
+WAITING_BYTES = 128 << 20
 SYNC_S = 1.0
-CLOSE_WAIT_S = 3.0
+CLOSE_WAIT_S, STUCK_WAIT_S = 3.0, 1.0
 
 
 class FrameWriter:
     """Writes frames to one camera of a take; times count from `zero_s` on the monotonic clock."""
 
-    def __init__(self, camera: CameraWriter, *, zero_s: float, waiting: int = WAITING) -> None:
+    def __init__(self, camera: CameraWriter, *, zero_s: float, waiting: int | None = None) -> None:
         self.name = camera.name
         self.dropped = 0  # frames that found no room to wait
         self.unusable = 0  # frames without a whole picture, or of another size
         self.error: Exception | None = None
-        self._camera, self._zero_s, self._capacity = camera, zero_s, waiting
+        self._camera, self._zero_s = camera, zero_s
+        self._capacity = waiting or WAITING
+        self._raw_capacity = min(
+            self._capacity, max(WAITING_BYTES // (camera.about.width * camera.about.height * 2), 4)
+        )
         self._waiting: deque[tuple[Compressed, int, bool]] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -45,7 +53,8 @@ class FrameWriter:
         with self._changed:
             if self._closing or self.error is not None:
                 return False
-            if len(self._waiting) >= self._capacity:
+            room = self._raw_capacity if frame.arrival.jpeg is None else self._capacity
+            if len(self._waiting) >= room:
                 self.dropped += 1
                 return False
             self._waiting.append((frame, segment, processed))
@@ -64,8 +73,9 @@ class FrameWriter:
         with self._changed:
             self.dropped += len(self._waiting)
             self._waiting.clear()
-        if self._thread.is_alive() and self.error is None:  # inside a write that does not come back
-            self.error = TimeoutError(110, os.strerror(110), self.name)
+        self._thread.join(STUCK_WAIT_S)
+        if self._thread.is_alive() and self.error is None:
+            self.error = OSError(errno.EIO, "the disk takes nothing any more")
 
     def _run(self) -> None:
         due_s = time.monotonic() + SYNC_S
@@ -117,3 +127,11 @@ class FrameWriter:
             return False
         self._camera.write_image(image_bgr, row)
         return True
+
+
+def unwritable(error: Exception, folder: Path) -> RecordError:
+    """What a failed write means for the person who records."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RecordError(f"the disk is full; what was recorded until now is in {folder}")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return RecordError(f"{folder} cannot be written on ({reason}); what came before is in it")

@@ -36,14 +36,14 @@ class Lane:
         source: Source,
         *,
         again: Callable[[], Source] | None = None,
-        silent_s: float = SILENT_S,
+        silent_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.source, self.segment = name, source, 0
         self.health = Health(source.rate)
         self.newest: Compressed | None = None  # for a preview
         self.error: Exception | None = None
-        self._again, self._silent_s, self._clock = again, silent_s, clock
+        self._again, self._silent_s, self._clock = again, silent_s or SILENT_S, clock
         self._writer: FrameWriter | None = None
         self._from_s = self._until_s = float("inf")
         self._last_s = clock()

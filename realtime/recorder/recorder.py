@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from realtime.recorder.cameras import RecordError, StoredAs, Wanted, about_of, again, clock_of, open_all
 from realtime.recorder.events import Events
-from realtime.recorder.frame_writer import FrameWriter
+from realtime.recorder.frame_writer import FrameWriter, unwritable
 from realtime.recorder.lane import Lane
 from realtime.recorder.status import Glimpses, Status, bytes_in, lane_status, room_bytes
 from realtime.sources import Source
@@ -135,7 +134,7 @@ class Recorder:
             except OSError as error:
                 broken = broken or error
             if broken is not None:
-                raise self._unwritable(broken) from broken
+                raise unwritable(broken, self._plan.folder) from broken
 
     def summary(self) -> list[str]:
         """What came of it, a line per camera."""
@@ -244,10 +243,3 @@ class Recorder:
         for lane in self.lanes:
             about = take.about.cameras[lane.name]
             take.describe(lane.name, replace(about, clock=clock_of(lane.source)))
-
-    def _unwritable(self, error: Exception) -> RecordError:
-        folder = self._plan.folder
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return RecordError(f"the disk is full; what was recorded until now is in {folder}")
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return RecordError(f"{folder} cannot be written on ({reason}); what came before is in it")

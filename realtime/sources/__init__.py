@@ -51,7 +51,7 @@ class Source(Protocol):
 
 
 def open_source(*, camera: int | None = None, video: str | None = None, rotate_deg: int | None = None) -> Source:
-    """A camera by its index, or a file, a folder of pictures, a URL, `lavfi:GRAPH` for a made-up camera.
+    """A camera by its index, or a file, a folder of pictures, a take, a URL, `lavfi:GRAPH` for a made-up camera.
 
     `rotate_deg` turns pictures clockwise, instead of what a file's own tag says. SourceError where there is nothing
     that can be read.
@@ -66,6 +66,9 @@ def open_source(*, camera: int | None = None, video: str | None = None, rotate_d
     assert video is not None
     if urlsplit(video).scheme in STREAMS:
         return importlib.import_module("realtime.sources.stream").open_stream(video, rotate_deg=rotate_deg)
+    replay = importlib.import_module("realtime.takes.replay")
+    if replay.is_take(video):
+        return replay.open_replay(video, rotate_deg=rotate_deg)
     path = Path(video)
     if path.is_dir():
         return importlib.import_module("realtime.sources.folder").FolderSource(path, rotate_deg=rotate_deg)

@@ -36,6 +36,8 @@ class _Whole:
 
 def repair(folder: Path, about: About) -> list[str]:
     """Mends what was not completed; says what, a line each. TakeError while it is still being recorded."""
+    if any(camera.codec == "copied" for camera in about.cameras.values()):
+        raise TakeError(f"{folder}: the import was broken off; import the videos again, with --force")
     said: list[str] = []
     try:
         with Lock(folder):

@@ -152,7 +152,7 @@ def create_take(
     """
     if wrong := [name for name in cameras if not re.fullmatch(r"cam\d+", name)]:
         raise ValueError(f"cameras of a take are called cam0, cam1, ..., not {', '.join(wrong)}")
-    _make_room(folder, force=force)
+    make_room(folder, force=force)
     about = About(cameras, made_by, clock or ClockMapping(), subject_height_m, notes)
     try:
         return TakeWriter(folder, about)
@@ -170,17 +170,17 @@ def check_room(folder: Path, *, force: bool) -> list[Path]:
     if not folder.exists():
         return []
     if not folder.is_dir():
-        raise TakeError(f"{folder} is a file; give another --out")
+        raise TakeError(f"{folder} is a file; give a folder")
     held = sorted(p for p in folder.iterdir() if p.name != Lock.NAME)
     if foreign := [p.name for p in held if not (p.is_file() and OURS.fullmatch(p.name))]:
         raise TakeError(f"{folder} holds {foreign[0]}, which is no part of a take; give a new folder")
     if held and not force:
         kind = "a take" if (folder / NAME) in held else "files"
-        raise TakeError(f"{folder} holds {kind} already; give another --out, or --force to replace it")
+        raise TakeError(f"{folder} holds {kind} already; give another folder (--force of `record` replaces it)")
     return held
 
 
-def _make_room(folder: Path, *, force: bool) -> None:
+def make_room(folder: Path, *, force: bool) -> None:
     """The folder, empty of earlier takes."""
     held = check_room(folder, force=force)
     try:

@@ -93,6 +93,16 @@ def test_a_mirrored_video_is_not_green(good_views):
     assert "the pictures are mirrored" in doubts(result)
 
 
+def test_a_chessboard_s_mirror_image_is_a_chessboard_and_that_is_said(good_views):
+    """Flipped, and numbered as a detector numbers it: the same rows from the other side."""
+    rows = np.arange(54).reshape(6, 9)[::-1].ravel()
+    flipped = [replace(view, px=np.ascontiguousarray((view.px * (-1, 1) + (1279, 0))[rows])) for view in good_views]
+    result = calibrate_intrinsics(flipped, BOARD)
+    assert result.verdict.light == "green"
+    assert any("a ChArUco board tells" in reason.text for reason in result.verdict.reasons)
+    assert result.camera.K[0, 2] == pytest.approx(1279 - WEBCAM.K[0, 2], abs=3)  # the mirror's lens
+
+
 def test_mirrored_pictures_among_plain_ones_are_red(good_views):
     result = calibrate_intrinsics([*map(mirrored, good_views[:4]), *good_views[4:]], BOARD)
     assert result.verdict.light == "red"
@@ -104,6 +114,26 @@ def test_pictures_of_two_cameras_are_not_green(good_views):
     result = calibrate_intrinsics([*good_views, *hand_held(np.random.default_rng(6), 16, camera=other)], BOARD)
     assert result.verdict.light != "green"
     assert "do not agree on one lens" in doubts(result)
+
+
+@pytest.mark.parametrize(("focal", "center_px"), [(0.01, 0.0), (0.0, 6.0)], ids=["focal length", "optical centre"])
+@pytest.mark.parametrize("seed", range(3))
+def test_pictures_of_two_cameras_that_are_almost_alike_are_not_green(focal, center_px, seed):
+    rng = np.random.default_rng(seed)
+    K = WEBCAM.K * np.array([[1 + focal, 1, 1], [1, 1 + focal, 1], [1, 1, 1]]) + [[0, 0, center_px], [0] * 3, [0] * 3]
+    mixed = [*hand_held(rng, 12), *hand_held(rng, 12, camera=replace(WEBCAM, K=K))]
+    result = calibrate_intrinsics(mixed, BOARD)
+    assert result.rms_px < 0.25
+    assert result.verdict.light == "yellow"
+    assert "fall into two groups, 1" in doubts(result)
+    assert "are they of two cameras" in doubts(result)
+
+
+@pytest.mark.parametrize("views", [8, 30])
+def test_pictures_of_one_camera_are_not_taken_for_those_of_two(views):
+    for seed in range(3):
+        result = calibrate_intrinsics(hand_held(np.random.default_rng(seed), views), BOARD)
+        assert "two groups" not in doubts(result)
 
 
 def test_pictures_of_two_sizes_are_refused(good_views):

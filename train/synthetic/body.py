@@ -7,6 +7,7 @@ fifteen segments from the neutral stance (arms hanging, legs straight, looking t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 from train.synthetic.bake import PART_BODY, PART_EYE, bake_body
 from train.synthetic.pose import Pose, between, blended, rotation
 from train.synthetic.rig import ARM, BONES, LEG, PARENT, SEGMENT_OF_BONE, bone
+from train.synthetic.split import Split, bodies_of
 
 CACHE_VARIABLE = "POSE_CACHE"
 SKIN_FACES = 9000
@@ -34,7 +36,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE) or Path(__file__).resolve().parents[2] / "cache")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Body:
     """What the file holds, and what is derived from it once."""
 
@@ -53,16 +55,20 @@ class Body:
 
     def person(self, shape: Float64[ndarray, "16"], *, scale: float = 1.0) -> Person:
         """One person at rest. `shape` are scores of the components, `scale` grows everything."""
-        rest = (self.vertices + np.tensordot(shape, self.shapes, 1)) * scale
         heads = (self.heads + np.tensordot(shape, self.head_shapes, 1)) * scale
         scalp = (self.scalp + shape @ self.scalp_shapes) * scale
-        return Person(self, rest, heads, scalp, _neutral_from_rest(heads))
+        return Person(self, shape, scale, heads, scalp, _neutral_from_rest(heads))
 
-    def someone(self, rng: np.random.Generator) -> Person:
+    def height_m(self, shape: Float64[ndarray, "16"]) -> float:
+        """Standing height of an unscaled person, of the skin alone."""
+        y = (self.vertices[:, 1] + shape @ self.shapes[:, :, 1])[self.part_of_vertex == PART_BODY]
+        return float(y.max() - y.min())
+
+    def someone(self, rng: np.random.Generator, *, split: Split = "all") -> Person:
         """A random person of the sampled population, grown or shrunk to a height that adults have."""
-        shape = self.scores[rng.integers(len(self.scores))]
+        shape = self.scores[rng.choice(bodies_of(len(self.scores), split))]
         height_m = float(np.clip(rng.normal(MEAN_HEIGHT_M, 0.05 * MEAN_HEIGHT_M), 1.4, 2.02))
-        return self.person(shape, scale=height_m / self.person(shape).height_m)
+        return self.person(shape, scale=height_m / self.height_m(shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class Person:
     """One person's shape at rest."""
 
     body: Body
-    rest: Float64[ndarray, "v 3"]
+    shape: Float64[ndarray, "16"]
+    scale: float
     heads: Float64[ndarray, "b 3"]
     scalp: Float64[ndarray, "3"]
     neutral_from_rest: Float64[ndarray, "b 3 3"]
@@ -78,8 +85,7 @@ class Person:
     @property
     def height_m(self) -> float:
         """Standing height, of the skin alone."""
-        y = self.rest[self.body.part_of_vertex == PART_BODY, 1]
-        return float(y.max() - y.min())
+        return self.body.height_m(self.shape) * self.scale
 
     def posed(self, pose: Pose) -> Posed:
         """The person in a pose, the pelvis joint (mid-hip) at the origin."""
@@ -104,13 +110,33 @@ class Posed:
     t: Float64[ndarray, "b 3"]
     joints: Float64[ndarray, "16 3"]
 
-    def vertices(self, *, device: torch.device | str = "cpu") -> Tensor:
-        """The skinned mesh (v, 3), float32."""
-        transform = torch.from_numpy(np.concatenate([self.R, self.t[:, :, None]], axis=2).reshape(-1, 12))
-        skin = torch.from_numpy(self.person.body.skin).to(device)
-        blend = (skin @ transform.to(device, torch.float32)).view(-1, 3, 4)
-        rest = torch.from_numpy(self.person.rest).to(device, torch.float32)
-        return (blend[:, :, :3] @ rest[:, :, None])[:, :, 0] + blend[:, :, 3]
+
+def skinned(people: Sequence[Posed], normals: Tensor, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """The skinned meshes and their turned normals, both (n, v, 3) float32; `normals` (v, 3) are those at rest."""
+    body = people[0].person.body
+    mean, shapes, skin = _tensors(body, device)
+    scores = _float([one.person.shape for one in people], device)
+    scale = _float([one.person.scale for one in people], device)
+    rest = (mean + (scores @ shapes).view(len(people), -1, 3)) * scale[:, None, None]
+    # the transforms' columns lie side by side: three for the turned axes, one for the shift
+    transform = np.stack([np.concatenate([one.R, one.t[:, :, None]], axis=2).transpose(0, 2, 1) for one in people])
+    blend = skin @ _float(transform.reshape(len(people), -1, 12), device)  # (n, v, 12)
+    x, y, z = (blend[:, :, 3 * i : 3 * i + 3] for i in range(3))
+    points = x * rest[..., :1] + y * rest[..., 1:2] + z * rest[..., 2:] + blend[:, :, 9:]
+    return points, x * normals[:, :1] + y * normals[:, 1:2] + z * normals[:, 2:]
+
+
+@lru_cache(maxsize=4)
+def _tensors(body: Body, device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        _float(body.vertices, device),
+        _float(body.shapes.reshape(len(body.shapes), -1), device),
+        torch.from_numpy(body.skin).to(device),
+    )
+
+
+def _float(values: list | ndarray, device: torch.device | str) -> Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32)).to(device)
 
 
 @lru_cache(maxsize=4)

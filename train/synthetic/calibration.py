@@ -16,7 +16,8 @@ from numpy import ndarray
 
 from engine.backends.calibration import BUNDLED_CROPS, CROP_PX, write_crops
 from train.synthetic.body import Body, load_body
-from train.synthetic.sample import WIDER, random_sample
+from train.synthetic.plan import WIDER
+from train.synthetic.sample import random_sample
 from train.synthetic.sources import Sources, random_background
 
 COUNT = 160

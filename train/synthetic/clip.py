@@ -21,8 +21,9 @@ from numpy import ndarray
 
 from engine.crop import camera_matrix
 from train.synthetic.body import Body, load_body
-from train.synthetic.compose import composed, drawn, floor_shadow
-from train.synthetic.figure import Light, dressed, paint_of
+from train.synthetic.compose import cameras, composed, drawn, floor_shadows
+from train.synthetic.figure import Someone, dressed
+from train.synthetic.light import Light, lights
 from train.synthetic.motion import squatting, standing, walking, waving
 from train.synthetic.outfit import random_outfit
 from train.synthetic.pose import Angles, rotation
@@ -34,6 +35,7 @@ LENS_M, LENS_Z_M, DOWN_DEG = 1.3, 2.75, 8.0
 # of the body, where the walker meets the floor; a step cycle carries this far, so that feet do not slide
 STRIDE_M = 1.50
 NOISE_SD = 1.2
+SHADE, EXPOSURE = 0.45, 1.25
 # (s, x, z) of the pelvis; straight lines between, entered and left softly
 PATH = ((0.0, -2.05, -1.1), (3.0, 0.0, 0.0), (11.2, 0.0, 0.0), (14.0, 2.3, -0.9))
 WAVE_S, SQUATS_S = (4.3, 6.9), ((7.3, 9.1), (9.2, 11.0))
@@ -68,10 +70,11 @@ def render_clip(
     body = body or load_body()
     shape = body.scores[rng.integers(len(body.scores))]
     person = body.person(shape, scale=HEIGHT_M / body.person(shape).height_m)
-    outfit = random_outfit(rng, paint_of(body).marks)
+    outfit = random_outfit(rng)
     K, (R, t) = camera_matrix(*SIZE_PX, fov_deg=FOV_DEG), _camera()
     room = room_picture(Room(), K, R, t, SIZE_PX, rng)
-    light = _light()
+    light, seen_by = lights([_light()]), cameras(K[None], R[None], t[None], SIZE_PX)
+    empty = torch.from_numpy(room)[None].float()
     times = np.arange(round(seconds * RATE)) / float(RATE)
     joints = []
     with av.open(str(path), "w") as container:
@@ -80,15 +83,14 @@ def render_clip(
         for number, time_s in enumerate(times):
             angles, at_m, heading_rad = acted(float(time_s))
             posed = person.posed(angles.pose().turned(rotation(np.array([0.0, heading_rad, 0.0]))))
+            figure = dressed([Someone(posed, outfit, (at_m[0], 0.0, at_m[1]))])
             # the lowest point of the shoes stands on the floor
-            up_m = -dressed(posed, outfit).lowest()
-            place = np.array([at_m[0], up_m, at_m[1]])
-            figure = dressed(posed, outfit, at=place)
-            seen, shadows = drawn([figure], light, K, R, t, SIZE_PX)
-            shadow = floor_shadow(shadows, K, R, t, floor_y_m=0.0, size_px=SIZE_PX)
-            image = _noisy(composed(seen, room, 1.0 - 0.45 * shadow, exposure=1.25), rng)
-            joints.append((posed.joints + place) @ R.T + t)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")):
+            up_m = -float(figure.lowest_m()[0])
+            drawing = drawn(figure.moved(torch.tensor([[0.0, up_m, 0.0]])), light, seen_by)
+            shadow = floor_shadows(drawing.shadows, seen_by, torch.zeros(1))[..., None]
+            image = composed(drawing, empty * (1 - SHADE * shadow), exposure=torch.tensor([EXPOSURE]))[0].numpy()
+            joints.append((posed.joints + np.array([at_m[0], up_m, at_m[1]])) @ R.T + t)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(_noisy(image, rng), format="bgr24")):
                 container.mux(packet)
             if progress:
                 progress(number + 1, len(times))
@@ -170,13 +172,12 @@ def _camera() -> tuple[Float64[ndarray, "3 3"], Float64[ndarray, "3"]]:
 
 
 def _light() -> Light:
-    toward = torch.nn.functional.normalize(torch.tensor([-0.55, 0.9, 0.65]), dim=0)
-    return Light(
-        toward, torch.tensor([0.62, 0.66, 0.68]), torch.tensor([0.42, 0.40, 0.38]), torch.tensor([0.20, 0.23, 0.26])
-    )
+    toward = np.array([-0.55, 0.9, 0.65])
+    colours = ((0.62, 0.66, 0.68), (0.42, 0.40, 0.38), (0.20, 0.23, 0.26))
+    return Light(*(np.array(v, np.float32) for v in (toward / np.linalg.norm(toward), *colours)))
 
 
-def _noisy(image: UInt8[ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[ndarray, "h w 3"]:
+def _noisy(image: Float32[ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[ndarray, "h w 3"]:
     noise = rng.standard_normal(image.shape, dtype=np.float32) * NOISE_SD
     return np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
 

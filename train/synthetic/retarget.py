@@ -12,14 +12,24 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
+from engine.errors import UserError
 from train.synthetic.pose import Pose, between
 from train.synthetic.rig import segment
+from train.synthetic.split import Split, belongs
 
 # joints of the recordings (T, 17, 3), y up
 (PELVIS, R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE, SPINE, THORAX) = range(9)
 (NECK, HEAD, L_SHOULDER, L_ELBOW, L_WRIST, R_SHOULDER, R_ELBOW, R_WRIST) = range(9, 17)
 # below this bend (sine) the plane of a knee or an elbow says nothing
 HINGE_MIN_SIN, HINGE_FULL_SIN = 0.12, 0.35
+
+
+# recordings that may not teach bundled weights
+NON_COMMERCIAL = ("bandai__",)
+
+
+class MotionError(UserError):
+    """A file of recordings that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +45,19 @@ class Motions:
         return retargeted(clip[rng.integers(len(clip))].astype(np.float64))
 
 
-def read_motions(path: Path, *, leave_out: tuple[str, ...] = ("bandai__",)) -> Motions:
-    """The clips of an npz file of (frames, 17, 3) arrays, without those whose key starts with a word of `leave_out`."""
-    with np.load(path, allow_pickle=False) as raw:
-        clips = tuple(raw[key] for key in raw.files if not key.startswith(leave_out))
+def read_motions(path: Path, *, split: Split = "all", leave_out: tuple[str, ...] = NON_COMMERCIAL) -> Motions:
+    """The clips of an npz file of (frames, 17, 3) arrays, without those whose key starts with a word of `leave_out`.
+
+    MotionError when it holds none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as raw:
+            kept = [key for key in raw.files if not key.startswith(leave_out) and belongs(key, split)]
+            clips = tuple(raw[key] for key in kept)
+    except (OSError, ValueError, EOFError) as error:
+        raise MotionError(f"{path} is not a readable npz of clips ({error})") from None
     if not clips or any(clip.ndim != 3 or clip.shape[1:] != (17, 3) for clip in clips):
-        raise ValueError(f"{path} holds no clips of shape (frames, 17, 3)")
+        raise MotionError(f"{path} holds no clips of shape (frames, 17, 3); docs/datasets.md shows the layout")
     return Motions(clips)
 
 

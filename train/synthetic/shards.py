@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float32
 from numpy import ndarray
 
 from engine.errors import UserError
-from train.synthetic.body import Body, load_body
-from train.synthetic.sample import Synthetic, random_sample
-from train.synthetic.sources import Sources
+from train.synthetic.body import SKIN_FACES, load_body
+from train.synthetic.plan import random_plan
+from train.synthetic.sample import Synthetic, rendered
+from train.synthetic.sources import SourceFolders, Sources
+from train.synthetic.split import SPLITS, Split
 
 PER_SHARD = 512
 JPEG_QUALITY = 92
+# pictures rendered together: always the same ones, so that a shard never depends on how it came about
+BATCH, BATCH_ON_CARD = 4, 64
 
 
 class ShardError(UserError):
@@ -37,6 +45,35 @@ class Shard:
     visible: Bool[ndarray, "n 16"]
     f_over_side: Float32[ndarray, "n"]
     root_z_m: Float32[ndarray, "n"]  # along the crop camera's axis; NaN in shards that were written without
+    split: str = "all"  # of the sources
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob:
+    """Everything that one shard depends on."""
+
+    path: Path
+    number: int
+    count: int
+    seed: int
+    size_px: int
+    sources: SourceFolders
+    faces: int | None
+    device: str
+
+    def render(self) -> Iterator[list[Synthetic]]:
+        """The samples, some at a time. Sample i is drawn from (seed, number, i) and the split alone."""
+        sources, body = _read(self.sources), load_body(faces=self.faces)
+        batch = BATCH if self.device == "cpu" else BATCH_ON_CARD
+        for start in range(0, self.count, batch):
+            seeds = [
+                (self.seed, self.number, i, SPLITS.index(sources.split))
+                for i in range(start, min(start + batch, self.count))
+            ]
+            plans = [
+                random_plan(np.random.default_rng(s), size_px=self.size_px, sources=sources, body=body) for s in seeds
+            ]
+            yield rendered(plans, device=self.device)
 
 
 def write_shards(
@@ -45,35 +82,78 @@ def write_shards(
     *,
     seed: int = 0,
     size_px: int = 160,
-    sources: Sources | None = None,
-    body: Body | None = None,
+    sources: SourceFolders | None = None,
+    workers: int = 1,
+    faces: int | None = SKIN_FACES,
     per_shard: int = PER_SHARD,
+    device: str = "cpu",
 ) -> Iterator[int]:
-    """Render at least `count` samples into `folder`, giving the number that are there after each.
+    """Render `count` samples into `folder`, giving the number that are there now and then.
 
-    Sample i of shard k is drawn from (seed, k, i) alone, so a run that was stopped goes on with the shard it was in and
-    ends with the same files. Existing shards are left as they are.
+    A run that was stopped goes on with the shards that are missing and ends with the same files, whatever the number of
+    `workers` (processes). Whole shards are left as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    body = body or load_body()
-    done = 0
-    for k in range(-(-count // per_shard)):
-        path = folder / f"shard_{seed:04d}_{k:05d}.npz"
-        if path.is_file():
-            done += per_shard
-            yield done
-            continue
+    sources = sources or SourceFolders()
+    jobs, done = [], 0
+    for number in range(-(-count // per_shard)):
+        path, size = folder / f"shard_{seed:04d}_{number:05d}.npz", min(per_shard, count - number * per_shard)
+        if path.is_file() and samples_in(path) >= size:
+            done += size
+        else:
+            jobs.append(ShardJob(path, number, size, seed, size_px, sources, faces, device))
+    if done:
+        yield done
+    if workers > 1 and len(jobs) > 1:
+        load_body(faces=faces)  # baked once, before several processes would do it
+        yield from _in_processes(jobs, done, min(workers, len(jobs)))
+        return
+    for job in jobs:
         samples: list[Synthetic] = []
-        for i in range(per_shard):
-            samples.append(
-                random_sample(np.random.default_rng((seed, k, i)), size_px=size_px, sources=sources, body=body)
-            )
-            done += 1
+        for some in job.render():
+            samples += some
+            done += len(some)
             yield done
-        write_shard(path, samples)
+        write_shard(job.path, samples, split=sources.split)
 
 
-def write_shard(path: Path, samples: list[Synthetic]) -> None:
+def _in_processes(jobs: list[ShardJob], done: int, workers: int) -> Iterator[int]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone) as pool:
+        waiting = {pool.submit(_write, job) for job in jobs}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                done += sum(future.result() for future in finished)
+                yield done
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _alone() -> None:
+    """One thread for each process: they would only wait for one another."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _write(job: ShardJob) -> int:
+    write_shard(job.path, [sample for some in job.render() for sample in some], split=job.sources.split)
+    return job.count
+
+
+@lru_cache(maxsize=1)
+def _read(folders: SourceFolders) -> Sources:
+    return folders.read()
+
+
+def free_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def write_shard(path: Path, samples: list[Synthetic], *, split: Split = "all") -> None:
     """One file; it appears under its name only when it is whole."""
     jpegs = [encode_jpeg(s.image_bgr) for s in samples]
     partial = path.with_name(f".{path.name}.partial")
@@ -81,6 +161,7 @@ def write_shard(path: Path, samples: list[Synthetic]) -> None:
         np.savez(
             file,
             schema=1,
+            split=split,
             size_px=samples[0].image_bgr.shape[0],
             ends=np.cumsum([len(j) for j in jpegs]),
             jpegs=np.frombuffer(b"".join(jpegs), np.uint8),
@@ -97,18 +178,29 @@ def write_shard(path: Path, samples: list[Synthetic]) -> None:
 
 def read_shard(path: Path) -> Shard:
     """A shard's content. ShardError when it is damaged or newer than this program."""
-    try:
-        with np.load(path, allow_pickle=False) as raw:
-            held = {name: raw[name] for name in raw.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise ShardError(f"{path} is not a readable shard ({error}); delete it and render it again") from None
-    if int(held.get("schema", 0)) != 1:
-        raise ShardError(f"{path} has schema {held.get('schema')}, this program reads 1; update, or render it again")
+    held = _arrays(path, None)
     blob, ends = held["jpegs"].tobytes(), [0, *held["ends"].tolist()]
     jpegs = [blob[a:b] for a, b in itertools.pairwise(ends)]
     root_z_m = held.get("root_z_m", np.full(len(jpegs), np.nan, np.float32))
     labels = {name: held[name] for name in ("units", "depth", "visible", "f_over_side")}
-    return Shard(size_px=int(held["size_px"]), jpegs=jpegs, **labels, root_z_m=root_z_m)
+    split = str(held.get("split", "all"))
+    return Shard(size_px=int(held["size_px"]), jpegs=jpegs, **labels, root_z_m=root_z_m, split=split)
+
+
+def samples_in(path: Path) -> int:
+    """How many samples a shard holds. ShardError as for `read_shard`."""
+    return len(_arrays(path, ("schema", "ends"))["ends"])
+
+
+def _arrays(path: Path, names: tuple[str, ...] | None) -> dict[str, ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as raw:
+            held = {name: raw[name] for name in (names or raw.files)}
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise ShardError(f"{path} is not a readable shard ({error}); delete it and render it again") from None
+    if int(held.get("schema", 0)) != 1:
+        raise ShardError(f"{path} has schema {held.get('schema')}, this program reads 1; update, or render it again")
+    return held
 
 
 def encode_jpeg(image_bgr: ndarray) -> bytes:

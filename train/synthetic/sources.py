@@ -1,4 +1,4 @@
-"""Pictures that synthetic people are put in front of, and things that hide them: from folders, or made up.
+"""Pictures that synthetic people are put in front of, and things behind and before them: from folders, or made up.
 
 Every source is optional; with none at all backgrounds and occluders are procedural.
 """
@@ -15,14 +15,21 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
+from engine.errors import UserError
 from train.synthetic.fabric import cloth_colour
 from train.synthetic.retarget import Motions, read_motions
+from train.synthetic.split import Split, belongs
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 # pictures are kept in memory no larger than this
 KEPT_PX = 512
 PERSON_CATEGORY = 1
 MIN_CUTOUT_PX = 24
+THING_BEHIND_SHARE = 0.15
+
+
+class SourceError(UserError):
+    """A folder or file of sources that is not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +40,57 @@ class Sources:
     textures: tuple[UInt8[ndarray, "h w 3"], ...] = ()
     cutouts: tuple[UInt8[ndarray, "h w 4"], ...] = ()
     motions: Motions | None = None
+    split: Split = "all"  # also of the bodies
 
 
-def read_sources(
-    *,
-    photos: list[Path] | tuple[Path, ...] = (),
-    textures: list[Path] | tuple[Path, ...] = (),
-    coco: Path | None = None,
-    mocap: Path | None = None,
-) -> Sources:
-    """Read what is there.
+@dataclass(frozen=True, slots=True)
+class SourceFolders:
+    """Where sources are.
 
     photos, textures: folders, searched with their sub-folders. coco: a folder with `annotations/instances_*.json` and
     a folder of images per json; its pictures without persons become backgrounds, its other objects occluders.
-    mocap: an npz of clips (see `retarget.read_motions`).
+    mocap: an npz of clips (see `retarget.read_motions`). `split` leaves out what belongs to the other part.
     """
-    backgrounds = [image for folder in photos for image in _pictures(folder)]
-    cutouts: list[ndarray] = []
-    if coco is not None:
-        for annotations in sorted((coco / "annotations").glob("instances_*.json")):
-            empty, objects = _coco(annotations, coco / annotations.stem.removeprefix("instances_"))
-            backgrounds += empty
-            cutouts += objects
-    cloth = [image for folder in textures for image in _pictures(folder)]
-    motions = read_motions(mocap) if mocap is not None else None
-    return Sources(tuple(backgrounds), tuple(cloth), tuple(cutouts), motions)
+
+    photos: tuple[Path, ...] = ()
+    textures: tuple[Path, ...] = ()
+    coco: Path | None = None
+    mocap: Path | None = None
+    split: Split = "all"
+
+    def read(self) -> Sources:
+        """Read what is there. SourceError when a folder holds nothing of its kind."""
+        backgrounds = [image for folder in self.photos for image in _pictures(folder, self.split)]
+        cutouts: list[ndarray] = []
+        if self.coco is not None:
+            tables = sorted((self.coco / "annotations").glob("instances_*.json"))
+            if not tables:
+                raise SourceError(f"{self.coco} has no annotations/instances_*.json; give a folder in COCO's layout")
+            for table in tables:
+                empty, objects = _coco(table, self.coco / table.stem.removeprefix("instances_"), self.split)
+                backgrounds += empty
+                cutouts += objects
+        cloth = [image for folder in self.textures for image in _pictures(folder, self.split)]
+        motions = read_motions(self.mocap, split=self.split) if self.mocap is not None else None
+        return Sources(tuple(backgrounds), tuple(cloth), tuple(cutouts), motions, self.split)
 
 
 def random_background(sources: Sources, size_px: int, rng: Generator) -> UInt8[ndarray, "s s 3"]:
-    """A square picture without a person."""
+    """A square picture without a person, sometimes with a thing laid into it."""
     if sources.photos and rng.random() < 0.86:
-        return _cut_at_random(sources.photos[rng.integers(len(sources.photos))], size_px, rng)
-    if sources.textures and rng.random() < 0.4:
-        return _cut_at_random(sources.textures[rng.integers(len(sources.textures))], size_px, rng)
-    return procedural_background(size_px, rng)
+        image = _cut_at_random(sources.photos[rng.integers(len(sources.photos))], size_px, rng)
+    elif sources.textures and rng.random() < 0.4:
+        image = _cut_at_random(sources.textures[rng.integers(len(sources.textures))], size_px, rng)
+    else:
+        image = procedural_background(size_px, rng)
+    if rng.random() < THING_BEHIND_SHARE:
+        thing = random_occluder(sources, size_px, rng)
+        h, w = min(thing.shape[0], size_px), min(thing.shape[1], size_px)
+        y, x = rng.integers(size_px - h + 1), rng.integers(size_px - w + 1)
+        alpha = thing[:h, :w, 3:].astype(np.float32) / 255
+        part = image[y : y + h, x : x + w]
+        image[y : y + h, x : x + w] = part * (1 - alpha) + thing[:h, :w, :3] * alpha
+    return image
 
 
 def procedural_background(size_px: int, rng: Generator) -> UInt8[ndarray, "s s 3"]:
@@ -132,10 +156,11 @@ def _cut_at_random(image: UInt8[ndarray, "h w 3"], size_px: int, rng: Generator)
     return cv2.resize(np.ascontiguousarray(part), (size_px, size_px), interpolation=way)
 
 
-def _pictures(folder: Path) -> list[UInt8[ndarray, "h w 3"]]:
+def _pictures(folder: Path, split: Split) -> list[UInt8[ndarray, "h w 3"]]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
-        raise ValueError(f"no pictures in {folder}")
+        raise SourceError(f"no pictures in {folder}; give a folder of .jpg or .png files")
+    paths = [p for p in paths if belongs(p.name, split)]
     images = [cv2.imread(str(p), cv2.IMREAD_COLOR) for p in paths]
     return [_small(image) for image in images if image is not None and min(image.shape[:2]) >= 64]
 
@@ -148,7 +173,7 @@ def _small(image: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _coco(annotations: Path, folder: Path) -> tuple[list[ndarray], list[ndarray]]:
+def _coco(annotations: Path, folder: Path, split: Split) -> tuple[list[ndarray], list[ndarray]]:
     """Pictures without persons, and cut-outs (BGRA) of things in pictures."""
     listed = json.loads(annotations.read_text())
     of_image: dict[int, list[dict]] = {}
@@ -156,6 +181,8 @@ def _coco(annotations: Path, folder: Path) -> tuple[list[ndarray], list[ndarray]
         of_image.setdefault(label["image_id"], []).append(label)
     empty, cutouts = [], []
     for entry in listed["images"]:
+        if not belongs(entry["file_name"], split):
+            continue
         image = cv2.imread(str(folder / entry["file_name"]), cv2.IMREAD_COLOR)
         if image is None:
             continue

@@ -1,0 +1,82 @@
+"""What speaks against a joint's 3D label: two views that do not meet, left taken for right, bones, and time.
+
+Epipolar geometry does not see an error along the epipolar line; the distance to where the joint was around that time
+does (`python -m tests.calib.people_table` has each check's share). A joint is blamed by the best of its bones, not the
+worst: the worst also blames its neighbours.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from calib.joint_track import Body
+
+GATE_SIGMAS, GATE_LEAST_PX = 3.5, 4.0  # the second at 950 px of focal length
+SWAP_GAIN_PX, SWAP_GAIN = 1.5, 0.4  # a swap must lower the mean residual by so much, and by this share
+MEDIAN_FRAMES = 7
+AWAY = 0.058  # from the median of frames, parts of height: 100 mm
+BONE_OFF = 0.25  # relative
+KEPT_LEAST = 0.15
+
+
+class Flag(IntFlag):
+    """Why a label is not learned from."""
+
+    UNSEEN = 1  # not in both views
+    EPIPOLAR = 2  # the views do not meet
+    SWAPPED = 4  # left and right were exchanged in one view; mended
+    BONE = 8  # none of its bones has its length
+    LOSS = 16  # the fit put it elsewhere than it was seen
+    JUMP = 32  # far from where it was around that time
+
+
+def running_median(values: Float64[ndarray, "frames joints c"], frames: int) -> Float64[ndarray, "frames joints c"]:
+    """Over frames before and after; NaN where there is none at all."""
+    half = frames // 2
+    padded = np.concatenate(
+        [np.full((half, *values.shape[1:]), np.nan), values, np.full((half, *values.shape[1:]), np.nan)]
+    )
+    around = np.stack([padded[i : i + len(values)] for i in range(frames)])
+    some = np.isfinite(around).any(0)
+    result = np.full_like(values, np.nan)
+    result[some] = np.nanmedian(around[:, some], axis=0)
+    return result
+
+
+def bone_off(
+    points: Float64[ndarray, "frames joints 3"], body: Body, bones: Float64[ndarray, "bones"]
+) -> Float64[ndarray, "frames joints"]:
+    """Relative error of the best of each joint's bones; NaN where no bone is known."""
+    off = np.full(points.shape[:2], np.inf)
+    for (child, parent), length in zip(body.bones, bones, strict=True):
+        now = np.linalg.norm(points[:, child] - points[:, parent], axis=-1)
+        error = np.where(np.isfinite(now), np.abs(now / length - 1), np.inf)
+        off[:, child], off[:, parent] = np.minimum(off[:, child], error), np.minimum(off[:, parent], error)
+    return np.where(np.isfinite(off), off, np.nan)
+
+
+def gate_px(residuals_px: Float64[ndarray, "..."], focal_px: float) -> float:
+    """How far two views may miss each other: of what most do, and at least a little."""
+    known = np.abs(residuals_px[np.isfinite(residuals_px)])
+    typical = 1.4826 * float(np.median(known)) if len(known) else 0.0
+    return max(GATE_SIGMAS * typical, GATE_LEAST_PX * focal_px / 950.0)
+
+
+def swapped_limbs(
+    straight_px: Float64[ndarray, "frames joints"], crossed_px: Float64[ndarray, "frames joints"], body: Body
+) -> Bool[ndarray, "frames limbs"]:
+    """Limbs that fit when one view's left is the other's right, by residuals of joints as they are and crosswise."""
+    result = np.zeros((len(straight_px), len(body.limbs)), bool)
+    for k, limb in enumerate(body.limbs):
+        joints = [*limb, *(body.mirror[j] for j in limb)]
+        as_is, other = np.abs(straight_px[:, joints]), np.abs(crossed_px[:, joints])
+        both = np.isfinite(as_is) & np.isfinite(other)
+        count = both.sum(1)
+        now = np.where(both, as_is, 0).sum(1) / np.maximum(count, 1)
+        then = np.where(both, other, 0).sum(1) / np.maximum(count, 1)
+        result[:, k] = (count >= len(limb)) & (now - then > SWAP_GAIN_PX) & (now - then > SWAP_GAIN * now)
+    return result
