@@ -15,6 +15,9 @@ from calib.recognise import Recognised, largest_anywhere, recognise_charuco
 
 DARK, BRIGHT = 60, 195  # of 255: the lightest or the darkest hundredth of the picture
 BLURRED_PX = 10.0  # 10 to 90 % of an edge: corners are pixels off; 6 px of a 1920 px phone video still calibrate
+# of a square's side: then neighbouring edges pull at a corner. Measured by `tests.calib.detection_table`: corners are
+# 0.1 px off at 0.3 of a square, 0.2 at 0.45, 0.4 at 0.55, and 0.5 to 1.3 from 0.6 on, at every distance
+BLURRED_SQUARES = 0.55
 BLURRED_VIEW_PX = (480, 240)  # longer sides at which a blurred board may still be read
 FAR_SCALE = 2
 FAR_VIEW_PX = 2600
@@ -100,9 +103,16 @@ def _framed_in_white(gray: ndarray, grid: Grid) -> bool:
 
 def too_blurred(seen: Detection) -> NotFound | None:
     """Whether a board's corners are guesses, though it was found."""
-    if seen.sharpness_px is None or seen.sharpness_px < BLURRED_PX:
+    if seen.sharpness_px is None:
         return None
-    return _blurred_by(seen.sharpness_px)
+    if seen.sharpness_px >= BLURRED_PX:
+        return _blurred_by(seen.sharpness_px)
+    if seen.square_px is None or seen.sharpness_px < BLURRED_SQUARES * seen.square_px:
+        return None
+    text = (
+        f"the board is too blurred for its size (edges {seen.sharpness_px:.0f} px wide, squares {seen.square_px:.0f})"
+    )
+    return NotFound("blurred", f"{text}: hold it still, check the focus, or come nearer")
 
 
 def _blurred_by(width_px: float | None) -> NotFound:
@@ -123,7 +133,7 @@ def _far(gray: ndarray, board: Board) -> NotFound | None:
     if max(gray.shape) * FAR_SCALE > FAR_VIEW_PX:
         return None
     large = cv2.resize(gray, None, fx=FAR_SCALE, fy=FAR_SCALE, interpolation=cv2.INTER_CUBIC)
-    grid = chessboard.largest(large)
+    grid = chessboard.largest(large, max(large.shape))
     if grid is None:
         return None
     side_px = chessboard.square_px(grid) / FAR_SCALE

@@ -17,7 +17,8 @@ from scipy.ndimage import median_filter
 
 from calib.rig import Clock
 
-FRAMES_MIN = 10  # fewer are left as they are
+FRAMES_MIN = 30  # fewer are left as they are: at 20, one random rhythm in twenty looks even
+SHARED_MIN = 10  # frames of two clocks
 FOLLOW, FOLLOW_PERIOD = 0.1, 0.003  # how fast phase and period follow the stamps
 AHEAD = 5  # frames that tell a late delivery from a gap
 SHORTER, RATE_SHARE = 0.75, 0.1  # a second rate of the camera: so much shorter, for so much of the time
@@ -25,7 +26,8 @@ KNOT_S = 5.0  # crystals and exposures change slower
 HUBER_SIGMAS = 1.5
 ROUNDS = 6
 LEAST = 1e-6  # stamps are whole microseconds
-IRREGULAR = 0.3  # scatter in periods: above, the rate itself varies and no grid explains the stamps
+IRREGULAR = 0.22  # scatter in periods: above, the rate itself varies and no grid explains the stamps
+GAPS_MAX = 0.5  # nor where every other step is a gap
 SLOW_RUN = 8  # so many equal long steps in a row are a camera that slowed down, not one that drops
 
 
@@ -60,11 +62,12 @@ def cadence_of(stamp_s: Float64[ndarray, "n"], segment: Int64[ndarray, "n"] | No
             numbers, period_s = _numbered(stamp_s[which])
             fitted_s = _fitted(numbers, stamp_s[which], period_s)
             residual_s = stamp_s[which] - fitted_s
+            gaps = _missing(np.diff(numbers))
             even = _sigma(residual_s) < IRREGULAR * period_s and bool((np.diff(fitted_s) > 0).all())
+            even &= float((gaps > 0).mean()) < GAPS_MAX
             regular &= even
             if even:
-                steady_s[which] = fitted_s
-                missing[which[:-1]] = _missing(np.diff(numbers))
+                steady_s[which], missing[which[:-1]] = fitted_s, gaps
             periods_s.append(period_s)
             residuals_s.append(residual_s)
             number[which] = base + numbers
@@ -94,8 +97,8 @@ def clock_between(
     for _ in range(ROUNDS * 3):
         at_s = time_b_s + offset_s + drift * time_b_s
         inside = (at_s >= time_a_s[0]) & (at_s <= time_a_s[-1])
-        if inside.sum() < FRAMES_MIN:
-            raise ValueError(f"the two clocks share {inside.sum()} frames, at least {FRAMES_MIN} are needed")
+        if inside.sum() < SHARED_MIN:
+            raise ValueError(f"the two clocks share {inside.sum()} frames, at least {SHARED_MIN} are needed")
         residual = (signal_b[inside] - spline(at_s[inside])).ravel()
         slope = speed(at_s[inside])
         columns = np.stack([slope.ravel(), (slope * (time_b_s[inside] - middle_s)[:, None]).ravel()], axis=1)

@@ -18,7 +18,7 @@ from calib.epipolar_pose import Pose
 from calib.epipolar_search import NOMINAL_FOCAL_PX, thinned, threshold_px
 from calib.joint_track import Body
 from calib.triangulate import midpoints
-from calib.verdict import Light, Reason
+from calib.verdict import Light, Reason, Verdict
 
 FRAMES = 300
 PLANAR = (0.65, 0.8)  # share of pairs that a plane explains as well: yellow, red
@@ -81,17 +81,13 @@ def reasons_of(pose: Pose, shape: Shape) -> Iterable[Reason]:
         text = f"another answer fits only {100 * (pose.rival_cost - 1):.0f} % worse: walk through more of the space"
         yield Reason("red", text)
     turn, way = pose.sigmas_deg
-    light = max(_over(turn, ROTATION_DEG), _over(way, DIRECTION_DEG), key=("green", "yellow", "red").index)
+    light = _worse(_over(turn, ROTATION_DEG), _over(way, DIRECTION_DEG))
     advice = "" if light == "green" else "; record longer, and walk through the whole space"
     yield Reason(light, f"the cameras' turn is sure to {turn:.2f} degrees, their direction to {way:.2f}{advice}")
 
 
 def _fit(pose: Pose, shape: Shape) -> Iterable[Reason]:
-    light = max(
-        _over(shape.residual_px, RESIDUAL_PX),
-        _over(-shape.fitting, (-FIT[0], -FIT[1])),
-        key=("green", "yellow", "red").index,
-    )
+    light = _worse(_over(shape.residual_px, RESIDUAL_PX), _over(-shape.fitting, (-FIT[0], -FIT[1])))
     said = f"joints of both views miss each other by {pose.fit.sigma_px:.1f} px, {100 * shape.fitting:.0f} % fit"
     advice = "" if light == "green" else "; did both cameras see the same person, at the same time, one person only?"
     yield Reason(light, said + advice)
@@ -112,6 +108,10 @@ def _angle(shape: Shape) -> Iterable[Reason]:
 
 def _over(value: float, limits: tuple[float, float]) -> Light:
     return "red" if value > limits[1] else "yellow" if value > limits[0] else "green"
+
+
+def _worse(one: Light, other: Light) -> Light:
+    return Verdict((Reason(one, ""), Reason(other, ""))).light
 
 
 def _planar_share(pairs: Pairs) -> float:

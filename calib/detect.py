@@ -67,8 +67,8 @@ def _chessboard(gray: UInt8[ndarray, "h w"], board: Board, thorough: bool) -> De
     ids = np.arange(board.columns * board.rows, dtype=np.int64)
     # a chessboard is its own mirror image and, half a turn on, its own negative: only its margin tells
     inverted = float((chessboard.frame(gray, grid) < DARK_FRAME).mean()) > 0.8
-    width = chessboard.sharpness_px(gray, grid)
-    return Detection(grid.reshape(-1, 2), ids, False, inverted, False, (w, h), sharpness_px=width)
+    sharpness, side = chessboard.sharpness_px(gray, grid), chessboard.square_px(grid)
+    return Detection(grid.reshape(-1, 2), ids, False, inverted, False, (w, h), sharpness_px=sharpness, square_px=side)
 
 
 def _charuco(gray: UInt8[ndarray, "h w"], board: Board, thorough: bool) -> Detection | None:

@@ -33,6 +33,7 @@ class Detection:
     legacy: bool  # ChArUco as OpenCV laid it out before 4.6
     size_px: tuple[int, int]  # width and height of the picture
     sharpness_px: float | None = None  # 10 to 90 % of an edge's rise; None where it was not measured
+    square_px: float | None = None  # side of the smallest square; None where it was not measured
     dictionary: str | None = None  # charuco: of the markers that were read, OpenCV's name without DICT_
 
     def __post_init__(self) -> None:

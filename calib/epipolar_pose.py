@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -69,11 +69,11 @@ def find_pose(pairs: Pairs) -> Pose:
         raise UserError("the joints of both cameras fit no pair of cameras at all; check that they saw the same person")
     limit_px = 3 * threshold_px(pairs)
     best_start = min(starts, key=lambda one: truncated_cost(one.E, pairs, limit_px))
-    best = refined(pairs, best_start)
+    best = _settled(pairs, best_start)
     rivals = list(_rivals(starts, best, pairs))
     rival = min(rivals, key=lambda one: one[1], default=None)
     if rival is not None and rival[1] < best.cost:  # the samplers' favourite was not the best after all
-        first = refined(pairs, rival[0])
+        first = _settled(pairs, rival[0])
         rivals = list(_rivals([*starts, best.relative], first, pairs))
         best, rival = first, min(rivals, key=lambda one: one[1], default=None)
     return _described(pairs, best, rival)
@@ -82,6 +82,16 @@ def find_pose(pairs: Pairs) -> Pose:
 def refined_pose(pairs: Pairs, start: Relative) -> Pose:
     """The best pose near one that is known roughly; no rivals are looked for."""
     return _described(pairs, refined(pairs, start), None)
+
+
+def _settled(pairs: Pairs, start: Relative) -> Fit:
+    """Refined, then read anew: a sampler's matrix may have been too far off for the vote, cameras close together."""
+    fit = refined(pairs, start)
+    fits = np.abs(fit.linear.residuals_px) < fit.width_px
+    reading = voted(fit.relative.E, pairs.picked(fits)).relative
+    if max(reading.apart_deg(fit.relative)) < SAME_DEG:
+        return fit
+    return replace(fit, relative=reading, linear=linearised(reading, pairs))
 
 
 def _described(pairs: Pairs, best: Fit, rival: tuple[Relative, float] | None) -> Pose:
@@ -107,7 +117,7 @@ def _rivals(starts: Sequence[Relative], best: Fit, pairs: Pairs) -> Iterator[tup
     for start in starts:
         if _near(start, known):
             continue
-        relative = refined(some, start).relative
+        relative = _settled(some, start).relative
         if _near(relative, known):
             continue
         known.append(relative)

@@ -16,6 +16,7 @@ from calib.joint_track import Track
 
 CUBIC_STEPS, LINEAR_STEPS = 1.5, 3.5  # frame periods between neighbours up to which they are joined
 BANDWIDTH_S = 0.03  # of the smoothing kernel: passes 6 Hz at half its height
+NEAR = 0.02  # of the kernel: neighbours farther away do not count as such
 JUMP_FACTOR, JUMP_PX = 6.0, 12.0  # what leaves the running median by so much is no joint
 
 
@@ -102,13 +103,13 @@ def local_parabola(
     around = np.clip(np.arange(n) - k // 2, 0, n - k)[:, None] + np.arange(k)
     away = (time_s[around] - time_s[:, None]) / bandwidth_s
     near = values[around]  # (n, k, joints, c)
-    known = np.isfinite(near).all(-1)
+    known = np.asarray(np.isfinite(near).all(-1))
     kernel = np.exp(-0.5 * away**2)[..., None] * known
     full = kernel * weights[around]
     powers = away[..., None] ** np.arange(3)
     A = np.einsum("nkj,nkp,nkq->njpq", full, powers, powers)
     b = np.einsum("nkj,nkp,nkjc->njpc", full, powers, np.where(known[..., None], near, 0.0))
-    enough = np.asarray((kernel > 0.1).sum(1) >= 3)
+    enough = np.asarray((kernel > NEAR).sum(1) >= 3)
     enough &= np.linalg.cond(np.where(enough[..., None, None], A, np.eye(3))) < 1e6
     A[~enough] = np.eye(3)
     parabola = np.linalg.solve(A, b)

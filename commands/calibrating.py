@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from commands.options import Json, View, progress_bar, write_json
+from commands.options import Engine, Json, View, Weights, progress_bar, write_json
 
 if TYPE_CHECKING:
     from calib.board import Board
@@ -37,10 +37,17 @@ def board(
 
 
 def calibrate(
-    square: Annotated[float, typer.Option(min=1, metavar="MM", help="Side of a square, as measured on the print.")],
     pictures: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="Pictures of a board; one folder or video per camera.")
+        Path | None,
+        typer.Argument(metavar="FOLDER|TAKE", help="Pictures of a board, one folder or video per camera; or a take."),
     ] = None,
+    square: Annotated[
+        float | None, typer.Option(min=1, metavar="MM", help="Side of a square, as measured on the print.")
+    ] = None,
+    by: Annotated[
+        Literal["auto", "board", "people"],
+        typer.Option("--from", help="A board, or the person who walks in a take; auto: a take without --square."),
+    ] = "auto",
     camera: Annotated[int | None, typer.Option(min=0, help="Take the pictures now, with this webcam.")] = None,
     source: Annotated[
         str | None, typer.Option(metavar="FILE|URL|lavfi:GRAPH", help="The same from a video or stream.")
@@ -49,27 +56,67 @@ def calibrate(
     marker: Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")] = None,
     intrinsics: Annotated[Path | None, typer.Option(metavar="FILE", help="Lenses that are known already.")] = None,
     tape: Annotated[float | None, typer.Option(min=0.01, metavar="METRES", help="Between the lenses.")] = None,
+    height: Annotated[
+        float | None, typer.Option(min=0.5, max=2.5, metavar="METRES", help="The person's, without shoes.")
+    ] = None,
     floor: Annotated[
         str | None,
         typer.Option(metavar="PICTURE|SECONDS", help="Where the board lies on the floor; a picture named floor*."),
     ] = None,
     view: View = "window",
     mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where rig.toml and report go.")] = Path(
-        "out/calibration"
-    ),
+    weights: Weights = "auto",
+    engine: Engine = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where rig.toml and report go: out/calibration, or the take."),
+    ] = None,
     json_file: Json = None,
 ) -> None:
-    """Lenses and places of cameras from pictures of a board, with a report that says how far to trust them."""
+    """Lenses and places of cameras from a board, or places from a person, and how far to trust them."""
     if sum(given is not None for given in (pictures, camera, source)) != 1:
-        raise typer.BadParameter("give a FOLDER of pictures, --camera N or --source, one of them")
+        raise typer.BadParameter("give a FOLDER of pictures, a TAKE, --camera N or --source, one of them")
+    if by == "people" or (
+        by == "auto" and square is None and pictures is not None and (pictures / "take.toml").is_file()
+    ):
+        if pictures is None:
+            raise typer.BadParameter("--from people takes a TAKE; record one")
+        _from_people(pictures, out, intrinsics, tape, height, weights, engine, json_file)
+        return
+    if square is None:
+        raise typer.BadParameter("a board needs --square, the side of a square in millimetres, as measured")
+    if height is not None:
+        raise typer.BadParameter("--height is a person's: it goes with --from people")
     from calib.board import parse_board
     from realtime.calibration import calibrate as run_calibration
 
-    wanted = parse_board(board, square_mm=square, marker_mm=marker)
+    wanted, out = parse_board(board, square_mm=square, marker_mm=marker), out or Path("out/calibration")
     place = pictures or _take_pictures(wanted, out, camera, source, window=view == "window", mirror=mirror)
     with progress_bar("pictures") as step:
         done = run_calibration(place, wanted, out, intrinsics=intrinsics, tape_m=tape, floor=floor, step=step)
+    print("\n".join(done.lines()))
+    for path in done.written:
+        print(f"wrote {path}")
+    write_json(json_file, done.summary())
+
+
+def _from_people(
+    take: Path,
+    out: Path | None,
+    intrinsics: Path | None,
+    tape_m: float | None,
+    height_m: float | None,
+    weights: str,
+    engine: str,
+    json_file: Path | None,
+) -> None:
+    from calib.people_scale import Cues
+    from engine.backends import open_engine
+    from realtime.people_calibration import calibrate_from_people
+
+    cues = Cues(tape_m, height_m)
+    with progress_bar("frames") as step, open_engine(engine, weights) as opened:
+        done = calibrate_from_people(take, opened, out=out, intrinsics=intrinsics, cues=cues, step=step)
     print("\n".join(done.lines()))
     for path in done.written:
         print(f"wrote {path}")

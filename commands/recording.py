@@ -110,8 +110,11 @@ def _describe(folder: Path, json_file: Path | None, *, decode: bool = False) -> 
     from realtime.takes.examination import examine, lines
 
     opened = open_take(folder)
-    with progress_bar("pictures") as step:
-        findings = examine(opened, decode=decode, step=step)
+    if decode:
+        with progress_bar("pictures") as step:
+            findings = examine(opened, step=step)
+    else:
+        findings = examine(opened, decode=False)
     print("\n".join(lines(opened, findings)))
     write_json(json_file, {"take": str(folder), **findings.summary()})
     return not findings.problems

@@ -19,6 +19,9 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
+    without: Annotated[
+        list[Literal["cbam", "wasp", "occlusion"]] | None, typer.Option(help="Leave a part out, for an ablation.")
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
@@ -30,8 +33,10 @@ def pretrain(
         raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
     if preset not in PRESETS:
         raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
-    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed)
-    done = run_pretrain(datasets, out, name=weights, recipe=recipe, warm_start=warm_start, imagenet=imagenet)
+    left_out = without or []
+    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
+    starts = {"warm_start": warm_start, "imagenet": imagenet}
+    done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, **starts)
     print(f"{done.images_seen} crops in {done.hours:.2f} h; {done.figures}")
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
     write_json(

@@ -164,6 +164,10 @@ def _shrunk_region(
     height, width = image_bgr.shape[:2]
     low = np.clip(np.floor(corners.min(axis=0)).astype(int) - factor, 0, (width - 1, height - 1))
     high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + factor + 1, low + 1, (width, height))
+    # whole blocks where the image has room for them: OpenCV averages those three times as fast
+    blocks = -(-(high - low) // factor) * factor
+    low = np.maximum(np.minimum(low, (width, height) - blocks), 0)
+    high = np.minimum(low + blocks, (width, height))
     region = image_bgr[low[1] : high[1], low[0] : high[0]]
     small_w, small_h = max(region.shape[1] // factor, 1), max(region.shape[0] // factor, 1)
     small = cv2.resize(region, (small_w, small_h), interpolation=cv2.INTER_AREA)

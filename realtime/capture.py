@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from realtime.sources import Source, SourceError
 # Sources give up a read of their own before, see `sources.device.SILENT_S` and `sources.container.READ_S`.
 LIVE_TIMEOUT_S, FILE_TIMEOUT_S = 5.0, 30.0
 JOIN_S = 2.0
+# how long a thread of Python may keep another one waiting: Python's own 5 ms are as long as a frame's work
+SWITCH_S = 5e-4
 
 
 class Capture:
@@ -23,6 +26,7 @@ class Capture:
     """
 
     def __init__(self, source: Source) -> None:
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._source = source
         self._handover = LatestFrame() if source.live else FrameQueue()
         self._timeout_s = LIVE_TIMEOUT_S if source.live else FILE_TIMEOUT_S

@@ -1,8 +1,11 @@
-"""The frame loop: the next frame is with the engine before anybody looks at the last one's result.
+"""The frame loop: while somebody looks at a result of a file, the next frame is with the engine.
 
 Two orders of work. With one frame under way (latency) a frame's boxes come from the frame before it, and only what
-follows a result - drawing, saving, the window - runs while the engine computes. With two (throughput) the engine never
-waits for the host; boxes are a frame older, widened, and a result comes a frame later.
+needs no engine - smoothing, metres, drawing, saving, the window - runs while the engine computes. With two (throughput)
+the engine never waits for the host; boxes are a frame older, widened, and a result comes a frame later.
+
+Live, a result is given away before the next frame is taken: so its age has no part of the next frame's work in it, and
+the next frame is as new as can be.
 """
 
 from __future__ import annotations
@@ -73,12 +76,13 @@ class Loop:
             if not self._begun:
                 break
             oldest = self._begun.popleft()
-            result = oldest.pipeline.finish(oldest.following)
-            frame = oldest.following.frame
+            tracked = oldest.pipeline.track(oldest.following)
+            if not self._live:
+                self._top_up()
+            result = oldest.pipeline.describe(tracked)
             if self._live:
-                result = replace(result, latency_ms=(time.monotonic() - frame.time_s) * 1e3)
-            self._top_up()
-            yield frame, result
+                result = replace(result, latency_ms=(time.monotonic() - tracked.frame.time_s) * 1e3)
+            yield tracked.frame, result
         if self._error is not None:
             raise self._error
 

@@ -18,6 +18,15 @@ from realtime.tracker import REMEMBER_S, Following, Tracker
 WIDEN_PER_FRAME = 1.1
 
 
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A frame whose people were found: the next one may begin, and the rest of this one is yet to be done."""
+
+    frame: Frame
+    found: list[tuple[int, Joints]]  # ids and unsmoothed joints
+    stage_ms: dict[str, float]
+
+
 @dataclass(slots=True)
 class _Memory:
     """What is kept about one person between frames."""
@@ -81,15 +90,23 @@ class Pipeline:
 
     def finish(self, following: Following) -> Result:
         """The people of the oldest frame that was begun."""
-        frame = following.frame
+        return self.describe(self.track(following))
+
+    def track(self, following: Following) -> Tracked:
+        """Waits for the engine and says who is where: all that the boxes of the next frame need."""
         found = self._tracker.finish(following)
+        return Tracked(following.frame, found, self._tracker.stage_ms)
+
+    def describe(self, tracked: Tracked) -> Result:
+        """Smooths, and lifts into metres. Frames are described in the order in which they were tracked."""
+        frame = tracked.frame
         begin = time.perf_counter()
-        smoothed = [(id, self._smoothed(id, joints, frame.time_s)) for id, joints in found]
+        smoothed = [(id, self._smoothed(id, joints, frame.time_s)) for id, joints in tracked.found]
         middle = time.perf_counter()
         people = [self._lifted(id, joints, frame.time_s) for id, joints in smoothed]
         end = time.perf_counter()
         self._forget(frame.time_s)
-        stage_ms = {**self._tracker.stage_ms, "smooth": (middle - begin) * 1e3, "lift": (end - middle) * 1e3}
+        stage_ms = {**tracked.stage_ms, "smooth": (middle - begin) * 1e3, "lift": (end - middle) * 1e3}
         return Result(frame.index, frame.time_s, people, stage_ms, self._engine.name)
 
     def _smoothed(self, id: int, joints: Joints, time_s: float) -> Joints:

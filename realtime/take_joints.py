@@ -95,7 +95,8 @@ def read_camera_joints(folder: Path, camera: str) -> CameraJoints | None:
         return None
     held = read_arrays(path, FIELDS, again=AGAIN)
     try:
-        return CameraJoints(**{name: held[name] for name in FIELDS} | {"weights_hash": str(held["weights_hash"])})
+        arrays = {name: held[name] for name in FIELDS if name != "weights_hash"}
+        return CameraJoints(**arrays, weights_hash=str(held["weights_hash"]))
     except (TypeError, ValueError) as error:
         raise TakeError(f"{path} does not fit ({' '.join(str(error).split())[:120]}); {AGAIN}") from None
 
@@ -131,7 +132,8 @@ def _fits(joints: CameraJoints, camera: TakeCamera) -> bool:
     """Whether the joints belong to this recording."""
     if not len(joints.frame) or joints.frame[-1] >= len(camera.table):
         return False
-    return bool(np.abs(camera.steady_s[joints.frame] - joints.time_s).max() < 1e-4)
+    apart_s = np.abs(camera.steady_s[joints.frame] - joints.time_s)
+    return float(apart_s.max()) < 1e-4
 
 
 def _seen(camera: TakeCamera, engine: Engine, lens: Camera, step) -> CameraJoints:
@@ -182,7 +184,7 @@ def _collected(
     for i, joints in enumerate(rows):
         if joints is None:
             continue
-        inside = ((joints.px > -0.5) & (joints.px < np.array(camera.size_px) - 0.5)).all(1)
+        inside = np.all((joints.px > -0.5) & (joints.px < np.array(camera.size_px) - 0.5), axis=1)
         px[i], score[i] = np.where(inside[:, None], joints.px, np.nan), np.where(inside, joints.score, 0.0)
         presence[i] = joints.presence
         sigma_px[i] = np.sqrt((joints.sigma[:, :2] ** 2).mean(axis=1)) * joints.box.side_px

@@ -62,6 +62,7 @@ class Augmentation:
     log_scale: float = 0.12  # sd
     roll_deg: float = 25.0  # sd, in 60 % of the crops
     flip: bool = True
+    occlusion: float = 0.3  # share of crops at full strength in which something hides a part of the person
 
 
 def augmented(
@@ -77,7 +78,7 @@ def augmented(
     crop_bgr = cut(image, camera)
     if pasted is not None and pasted.box is None and rng.random() < SURROUND_SHARE:
         crop_bgr = _surrounded(crop_bgr, image.shape[:2], camera, pasted, rng)
-    if sample.box is not None and rng.random() < 0.3 * options.strength:
+    if sample.box is not None and rng.random() < options.occlusion * options.strength:
         crop_bgr = _occluded(crop_bgr, pasted, rng)
     crop_bgr = _recoloured(crop_bgr, rng, options.strength)
     if sample.box is None:

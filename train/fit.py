@@ -69,6 +69,7 @@ class Recipe:
     precision: str = "bf16-mixed"
     window: int | None = WINDOW_CELLS
     loss: LossWeights = field(default_factory=LossWeights)
+    occlusion: float = Augmentation().occlusion
 
 
 class PoseTraining(lightning.LightningModule):
@@ -184,7 +185,7 @@ class Crops(lightning.LightningDataModule):
             size_px=phase.size_px,
             batch=recipe.batch,
             seed=recipe.seed + self.training.images_seen,
-            options=Augmentation(strength=phase.strength),
+            options=Augmentation(strength=phase.strength, occlusion=recipe.occlusion),
         )
         return loader(stream, workers=recipe.workers)
 

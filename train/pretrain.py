@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -43,6 +44,9 @@ TERMS = {
 }
 
 
+Part = Literal["cbam", "wasp", "occlusion"]  # what the paper's ablation (Table 4) leaves out
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A recipe for any network and any length."""
@@ -69,13 +73,14 @@ class Pretrained:
     hours: float
 
 
-def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0) -> Recipe:
+def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0, without: Sequence[Part] = ()) -> Recipe:
     """A preset's recipe for a network of this input side."""
     phases = tuple(
         Phase(until, max(32, int(input_px * share) // 32 * 32), strength)
         for until, share, strength in PRESETS[preset].phases
     )
-    return Recipe(hours=hours, phases=phases, learning_rate=PRESETS[preset].learning_rate, seed=seed)
+    recipe = Recipe(hours=hours, phases=phases, learning_rate=PRESETS[preset].learning_rate, seed=seed)
+    return replace(recipe, occlusion=0.0) if "occlusion" in without else recipe
 
 
 def pretrain(
@@ -86,6 +91,7 @@ def pretrain(
     recipe: Recipe,
     warm_start: Path | None = None,
     imagenet: Path | None = None,
+    without: Sequence[Part] = (),
 ) -> Pretrained:
     """Train `name` on the data sets in `folders`; `out` becomes the run folder and holds NAME.safetensors.
 
@@ -94,7 +100,7 @@ def pretrain(
     """
     found = find_datasets(folders)
     pools, validation = pools_of(found)
-    architecture = ARCHITECTURES[name]
+    architecture = replace(ARCHITECTURES[name], cbam="cbam" not in without, wasp="wasp" not in without)
     start = None
     if warm_start is not None:
         weights = read_weights(warm_start)

@@ -80,6 +80,11 @@ class Lane:
         """For how long no frame came, 0 while all is well."""
         return 0.0 if self.state == "fine" else self._clock() - self._last_s
 
+    @property
+    def is_through(self) -> bool:
+        """Whether it has read everything of the time that is to be recorded."""
+        return self.newest is not None and self.newest.time_s >= self._until_s
+
     def watch(self) -> None:
         """To be called now and then: a camera whose driver hangs is opened anew, by a thread of its own."""
         if self._again is None or self._closed.is_set() or self.state != "silent":

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from realtime.colours import ALERT_RGB, DIM_RGB, PANEL_RGB, TEXT_RGB, Rgb, bgr
 from realtime.recorder.status import LaneStatus, Status
-from realtime.recorder.words import condition, headline, is_well, row
+from realtime.recorder.words import count, headline, is_well, row
 from realtime.viewer.text import BOLD, dot, shortened, width_of, write
 
 TILE_PX = (620, 350)
@@ -39,14 +39,15 @@ def _tile(lane: LaneStatus, image_bgr: UInt8[ndarray, "h w 3"] | None, status: S
         left, top = (width - small.shape[1]) // 2, (height - small.shape[0]) // 2
         tile[top : top + small.shape[0], left : left + small.shape[1]] = small
     if status.phase == "getting ready":
-        count = f"{max(-status.elapsed_s, 0.0):.0f}"
-        write(tile, count, (width - width_of(count, COUNT_SIZE)) / 2, height / 2, COUNT_SIZE, TEXT_RGB, BOLD)
-    name, rate, jitter, dropped, _, phase, written = row(lane)
-    text = f"{name}   {rate}/s   jitter {jitter}   {dropped} dropped   {written} frames"
+        number = count(status)
+        write(tile, number, (width - width_of(number, COUNT_SIZE)) / 2, height / 2, COUNT_SIZE, TEXT_RGB, BOLD)
+    name, rate, jitter, dropped, condition, sharp, grey, phase, written = row(lane)
+    text = f"{name}   {rate} a second   jitter {jitter}   {dropped} dropped   {written} frames"
     text += f"   phase {phase}" if phase else ""
     write(tile, shortened(text, SMALL, width - 20), 10, height + BAR_PX * 0.27, SMALL, TEXT_RGB)
     rgb: Rgb = DIM_RGB if is_well(lane) else ALERT_RGB
-    write(tile, shortened(condition(lane), SMALL, width - 20), 10, height + BAR_PX * 0.73, SMALL, rgb)
+    below = f"{condition}   sharp {sharp}   grey {grey}"
+    write(tile, shortened(below, SMALL, width - 20), 10, height + BAR_PX * 0.73, SMALL, rgb)
     return tile
 
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 TURN_S = 1 / 15  # between two looks at everything: a preview is no faster
 LEAD_S = 0.1  # files begin to play a little after their threads run
-LATE_S = 0.3  # pictures of the last moment are still on their way
+LATE_S = 2.0  # pictures of the last moments are still on their way, on a busy machine so long
 # all cameras away: a hub that was touched comes back in a second or two, or not at all
 ALL_LOST_S = 3.0
 # one camera away while another goes on: time to find the plug
@@ -208,7 +208,7 @@ class Recorder:
         if self._writers and not room_bytes(self._plan.folder):
             raise RecordError(f"the disk is full; what was recorded until now is in {self._plan.folder}")
         states = [lane.state for lane in status.lanes]
-        if all(state == "ended" for state in states):
+        if all(state == "ended" or lane.is_through for state, lane in zip(states, self.lanes, strict=True)):
             return True
         failed = [lane for lane in self.lanes if lane.error is not None]
         if failed and all(state in ("ended", "failed") for state in states):

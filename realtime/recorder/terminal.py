@@ -59,5 +59,5 @@ class _Lines:
         if time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + LINE_S
-        cameras = "; ".join(f"{cells[0]} {cells[1]}/s, {cells[3]} dropped" for cells in rows(status))
+        cameras = "; ".join(f"{cells[0]} {cells[1]} a second, {cells[3]} dropped" for cells in rows(status))
         print(f"{headline(status)}; {cameras}", file=sys.stderr, flush=True)

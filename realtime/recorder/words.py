@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from realtime.recorder.status import LaneStatus, Status
 
-COLUMNS = ("camera", "pictures/s", "jitter", "dropped", "picture", "behind cam0", "frames")
+COLUMNS = ("camera", "rate", "jitter", "dropped", "picture", "sharp", "grey", "phase", "frames")
 GOOD = "good"
 
 
@@ -15,12 +17,18 @@ def rows(status: Status) -> list[list[str]]:
 
 def row(lane: LaneStatus) -> list[str]:
     """One camera."""
-    rhythm = lane.rhythm
-    rate = "-" if rhythm.rate_hz is None else f"{rhythm.rate_hz:.1f}"
-    jitter = "-" if rhythm.jitter_p95_ms is None else f"{rhythm.jitter_p95_ms:.1f} ms"
-    phase = "" if lane.phase_ms is None else f"{lane.phase_ms:+.1f} ms"
-    name = lane.name if lane.segments == 1 else f"{lane.name} ({lane.segments} segments)"
-    return [name, rate, jitter, str(lane.dropped), condition(lane), phase, str(lane.written)]
+    rhythm, look = lane.rhythm, lane.look
+    return [
+        lane.name if lane.segments == 1 else f"{lane.name} ({lane.segments})",
+        "-" if rhythm.rate_hz is None else f"{rhythm.rate_hz:.1f}",
+        "-" if rhythm.jitter_p95_ms is None else f"{rhythm.jitter_p95_ms:.1f} ms",
+        str(lane.dropped),
+        condition(lane),
+        "-" if look is None else f"{look.sharpness:.0f}",
+        "-" if look is None else f"{look.grey:.0f}",
+        "" if lane.phase_ms is None else f"{lane.phase_ms:+.1f} ms",
+        str(lane.written),
+    ]
 
 
 def condition(lane: LaneStatus) -> str:
@@ -29,9 +37,7 @@ def condition(lane: LaneStatus) -> str:
         return {"gone": "GONE", "silent": "NO PICTURE", "ended": "ended", "failed": "FAILED"}[lane.state]
     if lane.slow:
         return "slow: more light"
-    if lane.look is None:
-        return "-"
-    return f"{lane.look.complaint or GOOD}, sharpness {lane.look.sharpness:.0f}, grey {lane.look.grey:.0f}"
+    return "-" if lane.look is None else lane.look.complaint or GOOD
 
 
 def is_well(lane: LaneStatus) -> bool:
@@ -42,9 +48,14 @@ def is_well(lane: LaneStatus) -> bool:
 def headline(status: Status) -> str:
     """What it does, for how long, and how much room is left."""
     if status.phase == "getting ready":
-        return f"begins in {max(-status.elapsed_s, 0.0):.0f} s"
+        return f"begins in {count(status)} s"
     text = f"recording {clock(status.elapsed_s)}, {status.bytes_written / 1e6:.0f} MB"
     return text if status.disk_left_s is None else f"{text}, room for {span(status.disk_left_s)}"
+
+
+def count(status: Status) -> str:
+    """The number of a countdown."""
+    return f"{math.ceil(max(-status.elapsed_s, 0.0))}"
 
 
 def clock(seconds: float) -> str:

@@ -111,6 +111,8 @@ class FFmpegDevice:
             except (av.error.FFmpegError, OSError) as error:
                 if error.errno == errno.ENOSPC:
                     raise BandwidthError(_crowded(self._index)) from error
+                if error.errno == errno.EBUSY:
+                    raise SourceError(f"camera {self._index} is used by another program; close that") from error
                 if error.errno != errno.EINVAL or not form:
                     raise
         raise AssertionError("the second form is returned or raised")

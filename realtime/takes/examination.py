@@ -30,6 +30,7 @@ class CameraFindings:
     dropped: int
     segments: int
     scatter_ms: float  # of the stamps around the steady cadence
+    regular: bool  # they keep one
     clock: str
     obtained: str
     asked: str
@@ -90,7 +91,8 @@ def lines(take: Take, findings: Findings) -> Iterator[str]:
         name = f"{c.source} ({c.device})" if c.device else c.source
         yield f"{c.name}: {name}, {c.size_px[0]}x{c.size_px[1]}, {c.frames} frames in {c.duration_s:.1f} s, {rate}"
         asked = f", asked {c.asked}" if c.asked and c.asked != c.obtained else ""
-        yield f"      {c.obtained}{asked}; stamped by {c.clock}, scatter {c.scatter_ms:.2f} ms"
+        cadence = f"scatter {c.scatter_ms:.2f} ms" if c.regular else "without an even cadence"
+        yield f"      {c.obtained}{asked}; stamped by {c.clock}, {cadence}"
         segments = f", {c.segments} segments" if c.segments > 1 else ""
         yield f"      {c.dropped} frames dropped{segments}, {c.size_bytes / 1e6:.1f} MB"
     for name, count in findings.pairs.items():
@@ -127,9 +129,10 @@ def _camera(camera: TakeCamera, decoded: int | None) -> CameraFindings:
         decoded=decoded,
         duration_s=float(time_s[-1] - time_s[0]) if len(table) else 0.0,
         rate_hz=1 / step_s if step_s else None,
-        dropped=cadence.dropped,
+        dropped=camera.dropped,
         segments=len(np.unique(table.segment)) if len(table) else 0,
         scatter_ms=cadence.scatter_s * 1e3,
+        regular=cadence.regular,
         clock={"driver": "its driver", "host": "arrival", "file": "the file", "exact": "truth"}[about.clock],
         obtained=about.obtained,
         asked=about.asked,

@@ -31,9 +31,14 @@ class Lock:
 
     def close(self) -> None:
         """Lets go; may be called twice."""
-        if not self._file.closed:
-            self._path.unlink(missing_ok=True)
+        if self._file.closed:
+            return
+        if sys.platform == "win32":  # a file that is open stays
             self._file.close()
+            self._path.unlink(missing_ok=True)
+            return
+        self._path.unlink(missing_ok=True)
+        self._file.close()
 
     def __enter__(self) -> Lock:
         return self

@@ -135,7 +135,10 @@ def _extended(table: FrameTable, whole: _Whole) -> FrameTable:
 
 
 def _rewrite(video: Path, count: int) -> None:
-    """The same packets as an ordinary MP4 with the first frames alone."""
+    """The same packets as an ordinary MP4 with the first frames alone.
+
+    Where the disk has no room for that, the video stays as it is, which is readable too.
+    """
     beside = video.with_name(f".{video.name}.repair.mp4")
     try:
         if count:
@@ -143,6 +146,9 @@ def _rewrite(video: Path, count: int) -> None:
             with open(beside, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(beside, video)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
     finally:
         beside.unlink(missing_ok=True)
 

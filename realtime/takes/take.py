@@ -21,7 +21,7 @@ from realtime.takes.about import About, CameraAbout, read_about
 from realtime.takes.errors import TakeError
 from realtime.takes.repair import repair
 from realtime.takes.sync import Sync, read_sync
-from realtime.takes.table import Flag, FrameTable, read_table
+from realtime.takes.table import UNKNOWN, Flag, FrameTable, read_table
 from realtime.takes.video import pictures
 from realtime.takes.writer import table_path, video_path
 
@@ -54,6 +54,15 @@ class TakeCamera:
     def cadence(self) -> Cadence:
         """What the stamps say about the camera's readouts: steady moments, dropped frames."""
         return cadence_of(self.time_s, self.table.segment)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that are missing, by the stamps and by the source's own count; the time of an absence has none."""
+        missing = self.cadence.dropped_after[:-1]
+        known = self.table.sequence != UNKNOWN
+        counted = known[1:] & known[:-1] & (np.diff(self.table.segment) == 0)
+        steps = np.diff(np.where(known, self.table.sequence, 0))
+        return int(np.maximum(missing, np.where(counted, steps - 1, 0)).sum())
 
     @property
     def steady_s(self) -> Float64[ndarray, "n"]:

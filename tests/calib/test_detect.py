@@ -156,6 +156,45 @@ def test_a_blurred_board_is_called_blurred():
     assert missed(picture(CHESS, blur_px=8.0, distance_m=0.5)[0], CHESS).reason == "blurred"
 
 
+@pytest.mark.parametrize(("distance_m", "blur_px"), [(1.5, 2.0), (1.0, 3.0), (0.8, 3.5)])
+@pytest.mark.parametrize("effort", ["full", "preview"])
+def test_a_board_that_is_too_blurred_for_its_size_is_no_detection(distance_m, blur_px, effort):
+    """It is found, but its corners are half a pixel and more off."""
+    seen = detect(picture(CHESS, distance_m=distance_m, blur_px=blur_px)[0], CHESS, effort=effort)
+    assert isinstance(seen, NotFound)
+    assert seen.reason == "blurred"
+
+
+@pytest.mark.parametrize(("distance_m", "blur_px"), [(1.5, 0.7), (1.0, 1.2), (0.5, 2.0)])
+def test_blur_that_squares_bear_costs_no_detection(distance_m, blur_px):
+    image, truth = picture(CHESS, distance_m=distance_m, blur_px=blur_px)
+    assert np.linalg.norm(found(image, CHESS).px - truth, axis=1).mean() < 0.25
+
+
+def test_a_board_far_away_is_called_too_far():
+    seen = missed(picture(CHESS, distance_m=3.6, tilt_deg=10.0, blur_px=0.4)[0], CHESS)
+    assert seen.reason == "too far"
+    assert "come nearer" in seen.text
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
+def test_a_picture_that_is_cut_short_is_read_as_far_as_it_goes_or_refused(suffix, share):
+    """OpenCV fills the rest of a broken JPEG with grey, and gives nothing for a broken PNG or header."""
+    image, truth = picture(CHESS, noise=1.0)
+    data = cv2.imencode(suffix, image)[1].ravel()
+    broken = cv2.imdecode(data[: int(share * len(data))], cv2.IMREAD_COLOR)
+    if broken is None:
+        with pytest.raises(UserError, match="could not be read"):
+            detect(broken, CHESS)
+        return
+    seen = detect(broken, CHESS)
+    if isinstance(seen, Detection):
+        assert np.linalg.norm(seen.px - truth[seen.ids], axis=1).max() < 0.5
+    else:
+        assert "\n" not in seen.text
+
+
 def test_a_board_at_the_picture_s_edge_is_called_cut_off():
     assert missed(picture(CHESS, distance_m=0.5, off=(0.2, 0.0))[0], CHESS).reason == "cut off"
 

@@ -21,6 +21,7 @@ from tests.realtime.takes.made_takes import SIZE_PX, numbered
 PERIOD_S = 1 / 100
 JPEGS = [np.frombuffer(jpeg_of(numbered(n)), np.uint8) for n in range(1000)]
 ROWS = [jpeg.reshape(1, -1) for jpeg in JPEGS]
+DROPPED = object()  # a picture that the camera lost
 PATIENT = Patience(retry_s=0.02, give_up_s=30.0)
 
 
@@ -28,12 +29,12 @@ PATIENT = Patience(retry_s=0.02, give_up_s=30.0)
 class ScriptedSource:
     """A live source that gives numbered JPEGs at a rate, with exact stamps or any, until `count`.
 
-    `before(k)` is called before picture k, and may sleep, raise, or give something else to hand out.
+    `before(k)` is called before picture k, and may sleep, raise, or give something else to hand out, or DROPPED.
     """
 
     count: int = 100_000
     period_s: float = PERIOD_S
-    before: Callable[[int], Captured | None] = lambda k: None
+    before: Callable[[int], object] = lambda k: None
     name: str = "scripted"
     stamp: Callable[[int, float], float] | None = None
     live: bool = True
@@ -51,7 +52,8 @@ class ScriptedSource:
             if self.closed.wait(max(start_s + k * self.period_s - time.monotonic(), 0.0)):
                 return
             if (other := self.before(k)) is not None:
-                yield other
+                if other is not DROPPED:
+                    yield other
                 continue
             now_s = time.monotonic()
             time_s = start_s + k * self.period_s if self.stamp is None else self.stamp(k, now_s)

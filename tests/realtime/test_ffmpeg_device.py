@@ -9,6 +9,7 @@ import av.error
 import cv2
 import pytest
 
+from realtime.sources import SourceError
 from realtime.sources.camera import CameraSource
 from realtime.sources.device import BandwidthError
 from realtime.sources.ffmpeg_device import FFmpegDevice
@@ -87,6 +88,12 @@ def test_a_camera_without_jpeg_is_not_insisted_on(mjpeg_file):
 def test_no_room_on_the_bus_is_said_to_be_that(mjpeg_file):
     device = FFmpegDevice(0, opener=V4L2(mjpeg_file, failure(errno.ENOSPC)))
     with pytest.raises(BandwidthError, match=r"no USB bandwidth left .*the disk is not full.*another controller"):
+        device.grab()
+
+
+def test_a_camera_that_another_program_uses_is_said_to_be(mjpeg_file):
+    device = FFmpegDevice(0, opener=V4L2(mjpeg_file, failure(errno.EBUSY)))
+    with pytest.raises(SourceError, match="camera 0 is used by another program"):
         device.grab()
 
 

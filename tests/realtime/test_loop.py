@@ -88,6 +88,15 @@ def test_while_a_result_is_looked_at_the_next_frame_is_with_the_engine():
     assert engine.diary[at - 1] == "submit"  # of frame 4
 
 
+def test_live_a_result_is_looked_at_before_the_next_frame_is_taken():
+    engine, frames = Diary(people=[standing((0, 0, 4))]), Waiting(6)
+    left = [len(frames.left) for _ in Loop(frames, pipelines(engine), live=True)]
+    assert left == [5, 4, 3, 2, 1, 0]
+    engine = Diary(people=[standing((0, 0, 4))])
+    assert looked_at(Waiting(6), engine, live=True) == list(range(6))
+    assert engine.diary[engine.diary.index("look 3") - 1].startswith("result")
+
+
 def test_with_two_frames_under_way_the_engine_always_has_one_more():
     engine = Diary(people=[standing((0, 0, 4))])
     assert looked_at(Waiting(8), engine, under_way=THROUGHPUT) == list(range(8))

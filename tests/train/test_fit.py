@@ -97,6 +97,17 @@ def test_pretraining_makes_weights_that_load_and_can_be_judged(tmp_path, small_l
     assert warm.weights.is_file()
 
 
+def test_an_ablation_leaves_its_part_out(tmp_path, small_lsp, monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "lite", TINY)
+    recipe = recipe_for("default", 64, hours=2 / 3600, without=["occlusion"])
+    assert recipe.occlusion == 0.0 < recipe_for("default", 64, hours=1.0).occlusion
+    recipe = replace(recipe, phases=(Phase(1.0, 64, 0.4),), batch=4, workers=0, batches_per_epoch=3)
+    weights = read_weights(pretrain([small_lsp], tmp_path / "run", recipe=recipe, without=["cbam", "wasp"]).weights)
+    assert not weights.architecture.cbam
+    assert not weights.architecture.wasp
+    assert not [key for key in weights.state if "cbam" in key or "wasp" in key]
+
+
 def test_too_few_photos_are_refused_in_one_line(tmp_path, tiny_lsp):
     with pytest.raises(DatasetError, match="too few to choose a model by; give at least 160"):
         pretrain([tiny_lsp[0]], tmp_path / "run", name="lite", recipe=_recipe(1.0))

@@ -53,8 +53,7 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
         if not video.is_file():
             continue
         with np.load(table_path, allow_pickle=False) as table:
-            joints = _mpii16(table["keypoints"].astype(np.float64), [str(n) for n in table["names"]])
-        joints[joints[..., 2] <= 0] = (np.nan, np.nan, 0)
+            joints = mpii16_of(table["keypoints"].astype(np.float64), [str(n) for n in table["names"]])
         found.append(LabelledVideo(video, joints, reference_m))
     if not found:
         raise DatasetError(f"{folder} holds no openpose_*.npz with a video of its name in videos/")
@@ -66,15 +65,22 @@ def _reference(folder: Path) -> Float64[ndarray, "frames 16 3"] | None:
     if path is None:
         return None
     with np.load(path, allow_pickle=False) as table:
-        points = _mpii16(table["points"].astype(np.float64), [str(n) for n in table["names"]])
+        points = _by_name(table["points"].astype(np.float64), [str(n) for n in table["names"]])
     points[:, UNKNOWN] = np.nan
     return points
 
 
-def _mpii16(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
-    joints = np.full((len(keypoints), 16, 3), np.nan)
+def mpii16_of(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
+    """OpenPose's joints by name in our order; NaN and 0 where unknown. ValueError where a name is missing."""
+    joints = _by_name(keypoints, names)
+    joints[joints[..., 2] <= 0] = (np.nan, np.nan, 0)
+    return joints
+
+
+def _by_name(points: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
+    joints = np.full((len(points), 16, 3), np.nan)
     joints[..., 2] = 0  # a score of nothing, where the third number is one
     for joint, name in NAMES.items():
-        joints[:, joint] = keypoints[:, names.index(name)]
+        joints[:, joint] = points[:, names.index(name)]
     joints[:, 6] = (joints[:, 2] + joints[:, 3]) / 2
     return joints

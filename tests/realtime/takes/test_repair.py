@@ -1,5 +1,6 @@
 """What a crash leaves of a take is mended when it is opened, and said."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -131,6 +132,20 @@ def test_a_folder_that_may_not_be_written_is_said(tmp_path, monkeypatch):
     with pytest.raises(TakeError, match=r"was broken off and cannot be mended .*; copy it to where you may write"):
         open_take(folder)
     assert not list(folder.glob(".cam0*"))
+
+
+def test_without_room_for_a_new_video_the_old_one_is_read(tmp_path, monkeypatch):
+    killed_after(tmp_path / "t", "mjpeg", 20)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("realtime.takes.repair._copied", full)
+    take = open_take(tmp_path / "t")
+    camera = take.cameras["cam0"]
+    assert [number_of(f.image_bgr) for f in camera.frames()] == list(range(len(camera.table)))
+    assert len(camera.table) >= 18
+    assert open_take(tmp_path / "t").repairs == ()
 
 
 def test_killing_at_random_moments_leaves_whole_takes(tmp_path):

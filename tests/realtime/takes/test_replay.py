@@ -11,8 +11,9 @@ from realtime.recorder.recorded_source import RecordedSource
 from realtime.session import Session, Settings, open_session
 from realtime.sources import SourceError, open_source
 from realtime.takes import TakeError, open_take
+from tests.realtime.fake_camera import one_camera
 from tests.realtime.fake_engine import FakeEngine
-from tests.realtime.recorder_sources import ScriptedSource, gone, recorder_threads
+from tests.realtime.recorder_sources import ScriptedSource, camera_like, driver, gone, recorder_threads
 from tests.realtime.takes.made_takes import made_take, number_of, times_us
 
 SAME_PX = 0.5
@@ -142,3 +143,17 @@ def test_a_take_runs_through_a_session(tmp_path):
     folder = made_take(tmp_path / "t", {"cam0": times_us(6)})
     with Session(open_source(video=str(folder)), FakeEngine(), Settings()) as session:
         assert [r.time_s for r in session.results()] == [us / 1e6 for us in times_us(6)]
+
+
+def test_a_camera_that_was_turned_is_recorded_as_it_is_and_replayed_turned(tmp_path, monkeypatch):
+    one_camera(monkeypatch)
+    source = RecordedSource(camera_like(driver(80), rotate_deg=90), tmp_path / "t")
+    frames = [item.decoded() for _, item in zip(range(30), source.frames(), strict=False)]
+    source.close()
+    camera = open_take(tmp_path / "t").cameras["cam0"]
+    assert (camera.about.width, camera.about.height, camera.about.rotate_deg) == (160, 96, 90)
+    assert source.size_px == camera.size_px == (96, 160)
+    again = {frame.time_s: frame for frame in open_source(video=str(tmp_path / "t")).frames()}
+    assert len(again) == 30
+    for a, b in zip(frames, again.values(), strict=True):
+        assert np.array_equal(a.image_bgr, b.image_bgr)

@@ -121,7 +121,7 @@ def test_what_the_take_says_about_itself_comes_back(tmp_path):
 def test_a_take_is_never_overwritten_without_force(tmp_path):
     folder = made_take(tmp_path / "t", {"cam0": times_us(5)})
     about = {"cam0": CameraAbout("made up", 160, 96)}
-    with pytest.raises(TakeError, match="holds a take already; give another --out, or --force"):
+    with pytest.raises(TakeError, match="holds a take already; give another folder"):
         create_take(folder, about, made_by="synth")
     with create_take(folder, about, made_by="synth", force=True) as writer:
         writer["cam0"].write_image(numbered(0), Row(0))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from calib.camera import Camera
-from engine.skeleton import BONES, LEFT_JOINTS, RIGHT_JOINTS
+from engine.skeleton import BONES, LEFT_JOINTS, MIRROR, RIGHT_JOINTS
+from realtime.take_joints import CameraJoints
 from realtime.takes import CameraAbout, Row, create_take
 from tests.calib.made_rig import looking
 from tests.calib.walker import Walker
@@ -25,7 +26,7 @@ def pair(*, apart_deg: float = 80.0, distance_m: float = 3.2) -> dict[str, Camer
     for i, side in enumerate((-1, 1)):
         angle = np.deg2rad(side * apart_deg / 2)
         center = distance_m * np.array([np.sin(angle), -np.cos(angle), 0]) + (0, 0, 1.3 + 0.15 * i)
-        K = np.array([[225.0 + 4 * i, 0, 159.5 - 3 * i], [0, 225.0 + 4 * i, 119.5 + 2 * i], [0, 0, 1]])
+        K = np.array([[225.0 + 9 * i, 0, 159.5], [0, 225.0 + 9 * i, 119.5 + 2 * i], [0, 0, 1]])
         cameras[f"cam{i}"] = Camera(*SIZE_PX, K, cam_from_world=looking(center, np.array([0, 0, 0.95])))
     return cameras
 
@@ -70,9 +71,43 @@ class Scene:
                     writer[name].write_image(with_number(image, number, i), Row(round(moment_s * 1e6)))
         return folder
 
+    def joints(self, camera: int, *, noise_px: float = 0.8) -> CameraJoints:
+        """What an engine would see of the first person, without looking: for tests of what comes after."""
+        lens, people = list(self.cameras.values())[camera], self.people_m(camera)
+        px = np.stack([lens.project(person) for person in people[:, 0]])
+        rng = np.random.default_rng(camera)
+        if list(self.cameras)[camera] in self.mirrored:
+            px = (lens.width - 1, 0) + px[:, MIRROR] * (-1, 1)
+        px = px + rng.normal(0, noise_px, px.shape)
+        count, none = len(px), np.zeros(0, np.int64)
+        looked = np.arange(0, count, 30, dtype=np.int64)
+        others = np.full(len(looked), people.shape[1] - 1, np.int64) if people.shape[1] > 1 else none
+        return CameraJoints(
+            frame=np.arange(count, dtype=np.int64),
+            time_s=self.rig_s(camera) - self.offset_s * camera,
+            px=px,
+            sigma_px=np.full((count, 16), noise_px),
+            score=np.full((count, 16), 0.9),
+            presence=np.ones(count),
+            weights_hash="a" * 64,
+            looked=looked if len(others) else none,
+            others=others,
+        )
+
     def engine(self, *, noise: float = 0.004, hash: str = "a" * 64) -> SceneEngine:
         """One that sees what is drawn."""
         return SceneEngine(noise=noise, weights_sha256=hash, scene=self)
+
+
+@dataclass
+class SceneTeacher:
+    """A teacher that knows the scene; `scene` may differ from what was recorded."""
+
+    scene: Scene
+    name: str = "a test"
+
+    def __call__(self, take, step) -> dict[str, CameraJoints]:
+        return {name: self.scene.joints(i) for i, name in enumerate(self.scene.cameras)}
 
 
 @dataclass(slots=True)
@@ -86,7 +121,7 @@ class SceneEngine(FakeEngine):
         number, camera = number_in(image_bgr)
         people = self.scene.people_m(camera)[number]
         if list(self.scene.cameras)[camera] in self.scene.mirrored:
-            people = people * (-1, 1, 1)
+            people = people[:, MIRROR] * (-1, 1, 1)
         self.people = list(people)
         self.frames += 1
         return FakeEngine.submit(self, image_bgr, boxes, K)
@@ -119,8 +154,3 @@ def number_in(image: np.ndarray) -> tuple[int, int]:
     """Frame number and camera of a picture."""
     fields = [int(image[4:12, 16 * bit + 4 : 16 * bit + 12].mean() > 127) for bit in range(BITS + 1)]
     return sum(on << bit for bit, on in enumerate(fields[:-1])), fields[-1]
-
-
-def cut_short(scene: Scene, seconds: float) -> Scene:
-    """The same for less time."""
-    return replace(scene, seconds=seconds)
