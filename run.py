@@ -12,13 +12,16 @@ from typer.core import TyperGroup
 from commands.calibrating import board, calibrate
 from commands.measuring import bench, doctor
 from commands.recording import record, take
-from commands.teaching import label
-from commands.training import evaluate, pretrain, synth
+from commands.synthesising import synth
+from commands.teaching import finetune, label, weights
+from commands.training import evaluate, pretrain
 from commands.watching import demo, live
 
 DEFAULT = "live"
 INTERRUPTED = 130
-COMMANDS = (live, demo, record, take, label, pretrain, synth, evaluate, board, calibrate, bench, doctor)
+COMMANDS = (
+    live, demo, record, take, label, finetune, weights, pretrain, synth, evaluate, board, calibrate, bench, doctor,
+)  # fmt: skip
 
 
 class LiveByDefault(TyperGroup):

@@ -29,7 +29,7 @@ from calib.labels import Labels, fit_labels
 from calib.moments import at_times
 from calib.people_floor import ground_of, standing_feet
 from calib.people_scale import Cues
-from calib.people_suspects import Seen, suspects
+from calib.people_suspects import Seen, same_pictures, suspects
 from calib.rig import Clock, Quality, Rig
 from calib.scale import Scale
 from calib.sync import ClockFit, camera_time_s, fit_clock
@@ -65,6 +65,8 @@ def calibrate_people(
     lenses = (cameras[names[0]], cameras[names[1]])
     clock = fit_clock(tracks[names[0]], tracks[names[1]], lenses)
     seen = Seen(names, at_common_times(tracks[names[0]], tracks[names[1]], clock.clock), lenses)
+    if same_pictures(seen):
+        raise UserError(f"{names[0]} and {names[1]} show the same pictures: take each camera's own recording")
     pose, height = pose_of(seen, body)
     shape, frames = shape_of(pose, body, height), len(np.unique(pose.fit.pairs.frame))
     in_baselines = (

@@ -34,7 +34,7 @@ class Seen:
 def suspects(seen: Seen, pose: Pose, body: Body) -> Iterator[Reason]:
     """What was probably mixed up. Each is tried out only where it could be true."""
     a, b = seen.names
-    if _same_pictures(seen):
+    if same_pictures(seen):
         yield Reason("red", f"{a} and {b} show the same pictures: take each camera's own recording")
         return
     nominal_px = pose.fit.sigma_px * NOMINAL_FOCAL_PX / pose.fit.pairs.focal_px
@@ -44,7 +44,8 @@ def suspects(seen: Seen, pose: Pose, body: Body) -> Iterator[Reason]:
         yield Reason("red", f"the joints of {a} fit the lens of {b}, and the reverse: the recordings are exchanged")
 
 
-def _same_pictures(seen: Seen) -> bool:
+def same_pictures(seen: Seen) -> bool:
+    """Whether joints lie at the same pixels: no two cameras see that."""
     a, b = seen.tracks
     both = a.seen & b.seen
     return bool(both.any()) and float(np.median(np.linalg.norm(a.px[both] - b.px[both], axis=-1))) < SAME_PX

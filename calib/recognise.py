@@ -10,11 +10,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from calib import charuco, chessboard
-from calib.board import Board
+from calib.board import CORNERS_MAX, CORNERS_MIN, Board
 
 # the largest of each family: its first markers are those of the smaller ones
 FAMILIES = ("4X4_1000", "5X5_1000", "6X6_1000", "7X7_1000", "APRILTAG_36h11", "ARUCO_MIP_36h12", "ARUCO_ORIGINAL")
@@ -22,6 +22,7 @@ NESTED = (50, 100, 250, 1000)
 MARKERS_MIN = 6  # fewer fit several layouts
 SQUARES_MAX = 16  # in a row
 MISFIT_MAX = 0.12  # of a marker's side: mean distance of its corners from their places
+MISPLACED = 0.5  # of its side: a marker whose corners lie so far from their places was misread
 CLEARLY = 2.0  # how much worse every other layout must fit
 RATIOS = np.arange(0.5, 0.95, 0.025)  # marker to square
 CHESSBOARD_PX = (640, 1280)  # longer sides of the picture in which a chessboard of any size is looked for
@@ -73,8 +74,11 @@ def recognise_charuco(gray: UInt8[ndarray, "h w"], *, thorough: bool = True) -> 
     for scale in charuco.scales(gray, thorough):
         for family in FAMILIES:
             markers = charuco.read_markers(gray, family, scale)
-            if markers is not None and len(markers.ids) >= MARKERS_MIN and (fit := _best_layout(markers)):
-                return _named(markers, fit, family)
+            if markers is None or len(markers.ids) < MARKERS_MIN or (fit := _best_layout(markers)) is None:
+                continue
+            named = _named(markers, fit, family)
+            if fit.placed.sum() >= MARKERS_MIN and CORNERS_MIN <= named.rows <= CORNERS_MAX:
+                return named
     return None
 
 
@@ -91,10 +95,11 @@ class _Fit:
     white_first: bool  # whether the upper left square is white
     ratio: float
     misfit: float
+    placed: Bool[ndarray, "markers"]  # those that lie where the layout puts them: others were misread
 
 
 def _named(markers: charuco.Markers, fit: _Fit, family: str) -> Recognised:
-    last = int(_places(markers.ids, fit.squares, fit.white_first)[:, 1].max())
+    last = int(_places(markers.ids[fit.placed], fit.squares, fit.white_first)[:, 1].max(initial=0))
     squares_y = last + 1 + (fit.white_first and last % 2 == 0)  # the old layout begins white for even rows alone
     name, _, size = family.rpartition("_")
     if size == "1000":
@@ -138,15 +143,17 @@ def _fit(markers: charuco.Markers, squares: int, white_first: bool) -> _Fit | No
         return None
     around = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
     side_px = np.linalg.norm(np.diff(markers.corners, axis=1), axis=-1).mean(axis=1)
-    best = (np.inf, 0.0)
+    best, placed = (np.inf, 0.0), np.zeros(len(middles), dtype=bool)
     for ratio in RATIOS:
         places = middles[:, None] + ratio * around
         px = cv2.perspectiveTransform(places.reshape(-1, 1, 2), H).reshape(-1, 4, 2)
         off = np.linalg.norm(px - markers.corners, axis=-1).mean(axis=1) / side_px
-        best = min(best, (float(np.minimum(off, 1).mean()), float(ratio)))
+        misfit = float(np.minimum(off, 1).mean())
+        if misfit < best[0]:
+            best, placed = (misfit, float(ratio)), off < MISPLACED
     # OpenCV's corners of a marker lie on its outermost black pixels, half a pixel inside of its outline
     ratio = best[1] * (1 + 1 / float(np.median(side_px)))
-    return _Fit(squares, white_first, ratio, best[0])
+    return _Fit(squares, white_first, ratio, best[0], placed)
 
 
 def _places(ids: ndarray, squares: int, white_first: bool) -> ndarray:

@@ -18,21 +18,25 @@ COUNTDOWN_S = 3.0  # time to let go of the keyboard; exposure settles meanwhile
 
 def record(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The take.")],
-    camera: Annotated[list[int] | None, typer.Option(min=0, help="A webcam's index; once per camera.")] = None,
+    camera: Annotated[
+        list[int] | None, typer.Option(min=0, metavar="N", help="A webcam's index; once per camera.")
+    ] = None,
     source: Annotated[
         list[str] | None, typer.Option(metavar="FILE|URL|lavfi:GRAPH", help="In the place of a camera, in real time.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="How long; without it until Q or Ctrl-C.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, metavar="SECONDS", help="How long; without it until Q or Ctrl-C.")
+    ] = None,
     countdown: Annotated[
         float | None, typer.Option(min=0, max=600, metavar="SECONDS", help="Before it begins; 3 with cameras.")
     ] = None,
     store: Annotated[
-        Literal["mjpeg", "h264"], typer.Option(help="As cameras send it, or a tenth of the room for more computing.")
+        Literal["mjpeg", "h264"], typer.Option(help="As cameras send it, or less room for more computing.")
     ] = "mjpeg",
     height: Annotated[
         float | None, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Body height of who is seen.")
     ] = None,
-    notes: Annotated[str, typer.Option(help="Kept with the take.")] = "",
+    notes: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the take.")] = "",
     view: View = "window",
     force: Annotated[bool, typer.Option("--force", help="Replace a take that is there already.")] = False,
     json_file: Json = None,
@@ -76,7 +80,7 @@ def take(
     height: Annotated[
         float | None, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Of an import: who is seen.")
     ] = None,
-    notes: Annotated[str, typer.Option(help="Of an import: kept with the take.")] = "",
+    notes: Annotated[str, typer.Option(metavar="TEXT", help="Of an import: kept with the take.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Of an import: replace a take that is there already.")] = False,
     view: View = "window",
     quick: Annotated[bool, typer.Option("--quick", help="Check stamps, but do not decode every picture.")] = False,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from commands.options import Device, Engine, Json, Precision, Weights, progress_bar, write_json
 
 if TYPE_CHECKING:
+    from train.own_rig.finetuning import Finetuned
     from train.own_rig.labelling import Labelled
 
 Take = Annotated[Path, typer.Argument(metavar="TAKE", help="A take of two cameras; `record` makes one.")]
@@ -53,3 +54,118 @@ def _labelled(take: Path, teacher, weights, engine, device, precision) -> tuple[
         with open_engine(engine, weights, device=device, precision=precision) as opened:
             own = OwnTeacher(opened)
             return label_take(take, own, step=step), own.name
+
+
+def finetune(
+    takes: Annotated[list[Path], typer.Argument(metavar="TAKE...", help="Labelled takes of one rig.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
+    name: Annotated[str, typer.Option(help="Under which the new weights are kept.")] = "own",
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all sittings together.")] = 15.0,
+    people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
+    synthetic: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="Synthetic people that exist already, of `synth`.")
+    ] = None,
+    weights: Weights = "auto",
+    engine: Engine = "auto",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    json_file: Json = None,
+) -> None:
+    """Teach the one-camera network with labelled takes; new weights are taken only where they are better."""
+    from engine.user_weights import own_path
+    from engine.weights import load_weights
+    from realtime.progress import Stages
+    from train.own_rig.finetuning import Plan
+    from train.own_rig.finetuning import finetune as run_finetune
+
+    place = own_path(name)  # refuses what cannot be a name before anything is computed
+    base = load_weights(weights)
+    plan = Plan(tuple(takes), out, minutes / 60, people=people, synthetic=tuple(synthetic or ()), seed=seed)
+    print(f"from {base.name} {base.sha256[:12]}, {minutes:g} min of training", flush=True)
+    with Stages() as stages:
+        done = run_finetune(plan, base, engine=engine, step=stages)
+    print("\n".join(_before_after(done)))
+    write_json(json_file, done.summary())
+    if done.verdict.light == "red":
+        print(f"the old weights stay; the new ones lie in {done.path}")
+        raise typer.Exit(1)
+    _install(done, name)
+    print(f"wrote {place}: `--weights auto` takes them from now on; back: python run.py weights undo")
+
+
+def _before_after(done: Finetuned) -> list[str]:
+    from train.evaluate_takes import table
+
+    lines = ["before:", table([f for figures in done.before.values() for f in figures])]
+    lines += ["after:", table([f for figures in done.after.values() for f in figures])]
+    taken = done.verdict.light != "red"
+    lines.append("TAKEN:" if taken else "NOT TAKEN:")
+    return lines + [f"- {'ok ' if reason.light == 'green' else 'NO '} {reason.text}" for reason in done.verdict.reasons]
+
+
+def _install(done: Finetuned, name: str) -> None:
+    from engine.user_weights import own_path, use
+    from engine.weights import write_weights
+
+    write_weights(done.weights, own_path(name))
+    use(name, lenses=done.lenses)
+
+
+def weights(
+    action: Annotated[Literal["list", "use", "undo", "describe"], typer.Argument(help="What to do.")] = "list",
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Own weights, lite or full.")] = None,
+) -> None:
+    """Your own weights: which there are, which `auto` takes, the way back."""
+    from engine import user_weights
+    from engine.weights import NAMES
+
+    if (action in ("use", "describe")) != (name is not None):
+        raise typer.BadParameter("`weights use NAME`, `weights describe NAME`, `weights undo` or `weights list`")
+    if action == "use" and name is not None:
+        user_weights.use(None if name in (*NAMES, "auto") else name)
+    if action == "undo":
+        user_weights.undo()
+    if action == "describe" and name is not None:
+        print("\n".join(_described(name)))
+        return
+    in_use = user_weights.read_index().in_use
+    for own in user_weights.own_names():
+        print(f"{'*' if own == in_use else ' '} {own}  {user_weights.own_path(own)}")
+    print(f"{'*' if in_use is None else ' '} lite  bundled")
+    print("* is what `--weights auto` takes where no lens of a rig says otherwise")
+
+
+def _described(name: str) -> list[str]:
+    import json
+
+    from engine.weights import load_weights
+
+    loaded = load_weights(name)
+    network = f"ResNet-{loaded.architecture.backbone}, input {loaded.architecture.input_px} px"
+    card = {key: value for key, value in loaded.card.items() if key != "recipe"}
+    return [f"{loaded.name}: {network}, sha256 {loaded.sha256}", json.dumps(card, indent=2)]
+
+
+def judge_takes(
+    takes: list[Path], weights: str, engine: str, device: str, precision: str, json_file: Path | None
+) -> None:
+    """`evaluate` of takes: the weights, and before them those that they were made from, where these are known."""
+    from engine.backends import open_engine
+    from engine.weights import load_weights
+    from train.evaluate_takes import evaluate_take, table
+    from train.own_rig.ancestry import made_from
+    from train.own_rig.labels import read_labels
+
+    for folder in takes:
+        read_labels(folder)  # says what is missing before anything is computed
+    now = load_weights(weights)
+    before = made_from(now)
+    record: dict[str, object] = {"weights_sha256": now.sha256}
+    for when, network in (("before", before), ("after", now)):
+        if network is None:
+            continue
+        with open_engine(engine, network, device=device, precision=precision) as opened, progress_bar(when) as step:  # type: ignore[arg-type]
+            figures = [f for folder in takes for f in evaluate_take(folder, opened, step=step)]
+        said = f"{when}: " if before is not None else ""
+        print(f"{said}{opened.description}, weights {network.name} {network.sha256[:12]}\n{table(figures)}")
+        record[when] = [{"name": f.name, **f.summary()} for f in figures]
+    write_json(json_file, record)

@@ -1,13 +1,13 @@
-"""Making and judging weights: `pretrain`, `synth`, `evaluate`."""
+"""Making and judging weights: `pretrain`, `evaluate`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from commands.options import Device, Engine, Folders, Json, Precision, Weights, progress_bar, write_json
+from commands.options import Device, Engine, Json, Precision, Weights, progress_bar, write_json
 
 
 def pretrain(
@@ -44,40 +44,12 @@ def pretrain(
     )
 
 
-def synth(
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where shards and contact sheet go; resumed if it exists.")
-    ],
-    count: Annotated[int, typer.Option(min=1, help="How many people.")] = 512,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
-    size: Annotated[int, typer.Option(min=48, max=1024, metavar="PIXELS", help="Side of the pictures.")] = 160,
-    split: Annotated[
-        Literal["all", "train", "test"], typer.Option(help="Which part of the sources and bodies; test: to judge by.")
-    ] = "all",
-    photos: Folders = None,
-    textures: Folders = None,
-    coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
-    mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as free cores.")] = None,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the people are drawn.")] = "cpu",
-) -> None:
-    """Render synthetic people with exact 3D labels; without sources everything is made up."""
-    from train.plots import people_sheet
-    from train.synthetic.shards import free_cores, write_shards
-    from train.synthetic.sources import SourceFolders
-
-    sources = SourceFolders(tuple(photos or ()), tuple(textures or ()), coco, mocap, split)
-    workers = workers or free_cores()
-    with progress_bar("people", count) as step:
-        for done in write_shards(out, count, seed=seed, size_px=size, sources=sources, workers=workers, device=device):
-            step(done, count)
-    print(f"wrote {people_sheet(out)} (look at it); train: python run.py pretrain DATASET... {out} --out runs/NAME")
-
-
 def evaluate(
     datasets: Annotated[
         list[Path],
-        typer.Argument(metavar="DATASET...", help="Labelled photos, videos, rendered people; COCO for presence."),
+        typer.Argument(
+            metavar="DATASET|TAKE...", help="Labelled photos, videos, renderings, takes; COCO for presence."
+        ),
     ],
     weights: Weights = "auto",
     engine: Engine = "auto",
@@ -85,7 +57,15 @@ def evaluate(
     precision: Precision = "auto",
     json_file: Json = None,
 ) -> None:
-    """PCK, 3D errors, scores and presence on data with labels."""
+    """PCK, 3D errors, scores and presence on data with labels; of labelled takes MPJPE, before and after."""
+    takes = [folder for folder in datasets if (folder / "take.toml").is_file()]
+    if takes:
+        from commands.teaching import judge_takes
+
+        if len(takes) < len(datasets):
+            raise typer.BadParameter("takes are judged by themselves: give only takes, or none")
+        judge_takes(takes, weights, engine, device, precision, json_file)
+        return
     from engine.backends import open_engine
     from train.evaluate import evaluate as run_evaluate
     from train.figures import table

@@ -58,15 +58,16 @@ def live(
     from realtime.signals import leaving_at_once
 
     with leaving_at_once("stopped"):
-        from realtime.lens import read_lens
+        from realtime.lens import read_lens, weights_for
         from realtime.session import Settings, open_session
 
+        lens = None if intrinsics is None else read_lens(intrinsics)
         settings = Settings(
             people=people,
             smooth=not no_smooth,
             track=not no_track,
             fov_deg=fov,
-            camera=None if intrinsics is None else read_lens(intrinsics),
+            camera=lens,
             height_m=height,
             mirror=mirror,
             max_frames=max_frames,
@@ -81,7 +82,7 @@ def live(
             record=record,
             window=view == "window",
             engine=engine,
-            weights=weights,
+            weights=weights_for(weights, lens),
             device=device,
             precision=precision,
         )

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
+from engine import user_weights
 from engine.decode import MEAN_RGB, STD_RGB, Decoded
 from engine.errors import UserError
 from engine.joints import ScoreMap
@@ -60,9 +61,16 @@ class Weights:
 
 
 def load_weights(name: str) -> Weights:
-    """Bundled weights by name (`auto` is `lite`) or a file by path. WeightsError says what does not fit."""
+    """Bundled weights by name, own ones by theirs, or a file by path. WeightsError says what does not fit.
+
+    `auto` is what the user's own weights say (`engine.user_weights`), else `lite`.
+    """
+    if name == "auto" and (own := user_weights.chosen()) is not None:
+        return read_weights(own)
     wanted = "lite" if name == "auto" else name
     path = BUNDLED / f"{wanted}.safetensors" if wanted in NAMES else Path(wanted)
+    if wanted in user_weights.own_names() and not path.is_file():
+        path = user_weights.own_path(wanted)
     if not path.is_file():
         hint = (
             f"train it: `python run.py pretrain DATASET... --weights {wanted}`"

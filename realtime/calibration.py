@@ -22,7 +22,10 @@ from calib.stereo import RigResult, calibrate_rig
 from calib.verdict import Reason, Verdict
 from engine.errors import UserError
 from realtime.board_pictures import Looked, cameras_in, find_floor, look_for_boards
+from realtime.board_take import look_in_take, shared_moments
 from realtime.progress import Step
+from realtime.takes.replay import is_take
+from realtime.takes.take import open_take
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,7 @@ def calibrate(
     `floor` names the picture, or the second of videos, in which the board lies on the floor; see `find_floor`.
     UserError where the pictures cannot carry a result at all; where they carry a poor one the verdict says so.
     """
-    places = cameras_in(place)
-    _refuse_needless(places, tape_m=tape_m, floor=floor)
-    lying = find_floor(places, floor) if len(places) > 1 else None
-    looked = look_for_boards(places, board, also=lying, step=step)
+    looked, lying = _looked(place, board, tape_m=tape_m, floor=floor, step=step)
     _refuse_blind(looked, board)
     given = _given(intrinsics, looked)
     lenses = {} if given else {one.name: _lens(one, board) for one in looked}
@@ -79,7 +79,7 @@ def calibrate(
     if len(looked) > 1:
         cues: list[Cue] = [] if tape_m is None else [Tape(tape_m)]
         views = {one.name: one.detections for one in looked}
-        ground = None if lying is None else FloorBoard(looked[0].frames.index(lying))
+        ground = None if lying is None else FloorBoard(lying)
         result = calibrate_rig(views, board, cameras, cues=cues, floor=ground)
         verdict = verdict.with_reasons(result.verdict.reasons)
     rig = result.rig if result else Rig(cameras)
@@ -98,7 +98,23 @@ def _meaning(verdict: Verdict) -> str:
     }[verdict.light]
 
 
-def _refuse_needless(places: Mapping[str, Path], *, tape_m: float | None, floor: str | None) -> None:
+def _looked(
+    place: Path, board: Board, *, tape_m: float | None, floor: str | None, step: Step
+) -> tuple[list[Looked], int | None]:
+    """What the cameras of a folder or a take saw, and the moment in which the board lies on the floor."""
+    if is_take(str(place)):
+        take = open_take(place)
+        _refuse_needless(take.cameras, tape_m=tape_m, floor=floor)
+        times_s, lying = shared_moments(take, floor)
+        return look_in_take(take, board, times_s, step=step), lying
+    places = cameras_in(place)
+    _refuse_needless(places, tape_m=tape_m, floor=floor)
+    frame = find_floor(places, floor) if len(places) > 1 else None
+    looked = look_for_boards(places, board, also=frame, step=step)
+    return looked, None if frame is None else looked[0].frames.index(frame)
+
+
+def _refuse_needless(places: Mapping[str, object], *, tape_m: float | None, floor: str | None) -> None:
     """What says how cameras stand to each other, or in the world, says nothing about one lens."""
     given = [name for name, value in (("--tape", tape_m), ("--floor", floor)) if value is not None]
     if given and len(places) < 2:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from calib.camera import Camera
 from calib.errors import UserError
 from calib.formats import read_lenses
+from engine.user_weights import chosen
 
 
 def read_lens(text: str) -> Camera:
@@ -29,3 +31,17 @@ def at_size(camera: Camera, size_px: tuple[int, int]) -> Camera:
             f"the lens was calibrated at {camera.width}x{camera.height}, the pictures are {size_px[0]}x{size_px[1]}: "
             "calibrate it in this mode, or leave --intrinsics out"
         ) from None
+
+
+def weights_for(weights: str, lens: Camera | None) -> str:
+    """`auto` with a lens that own weights were taught with means these weights."""
+    if weights != "auto" or lens is None:
+        return weights
+    own = chosen(lens_key(lens))
+    return weights if own is None else str(own)
+
+
+def lens_key(camera: Camera) -> str:
+    """A short name that is the same for the same lens at the same size of picture."""
+    numbers = (camera.width, camera.height, *camera.K.round(2).ravel().tolist(), *camera.dist.round(5).tolist())
+    return hashlib.sha256(f"{camera.model} {numbers}".encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol, runtime_checkable
 
 
@@ -48,3 +48,28 @@ def progress(what: str, total: int | None = None) -> Iterator[Step]:
             bar.update(task, completed=done, total=total, rate=rate, text=text)
 
         yield step
+
+
+class Stages:
+    """Bars of work that has several stages: one at a time, each drawn from its first step on. A context manager."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __call__(self, what: str) -> Step:
+        """A stage begins; the bar of the one before goes away."""
+        self._stack.close()
+        begun: list[Step] = []
+
+        def step(done: int, total: int | None = None, text: str = "") -> None:
+            if not begun:
+                begun.append(self._stack.enter_context(progress(what)))
+            begun[0](done, total, text)
+
+        return step
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()

@@ -1,8 +1,10 @@
 """What every test may use."""
 
 import os
+import tempfile
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["POSE_DATA"] = tempfile.mkdtemp(prefix="pose-data-")  # never the own weights of whoever runs the tests
 
 from pathlib import Path
 

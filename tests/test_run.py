@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import run
 from engine.errors import library_advice
 from realtime import doctor
+from realtime.takes import open_take
 from tests.conftest import REPOSITORY
 
 PYTHON = [sys.executable, str(REPOSITORY / "run.py")]
@@ -172,6 +173,21 @@ def test_weights_of_another_architecture(clip, tmp_path):
     refused(call("--video", clip, "--view", "none", "--weights", tmp_path / "w.safetensors"), "tensors do not fit")
 
 
+def test_synthetic_people_are_pictures_or_a_take(tmp_path):
+    for arguments in (
+        [],
+        ["--out", tmp_path / "a", "--take", tmp_path / "b"],
+        ["--take", tmp_path / "b", "--resolution", "9x9"],
+    ):
+        done = call("synth", *arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith("usage: ")
+    refused(call("synth", "--take", tmp_path / "b", "--photos", tmp_path), "no pictures in")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "letter.txt").write_text("dear")
+    refused(call("synth", "--take", tmp_path / "b", "--seconds", "1"), "no part of a take")
+
+
 def test_a_dataset_that_is_none(tmp_path):
     refused(call("evaluate", tmp_path), "holds")
     refused(call("pretrain", tmp_path / "nowhere", "--out", tmp_path / "run"), "no folder")
@@ -238,8 +254,10 @@ def test_ctrl_c_closes_every_file_and_is_a_normal_end(clip, tmp_path):
 
 def test_a_made_up_camera_runs_live(tmp_path):
     graph = "lavfi:testsrc2=size=320x240:rate=30,realtime"
-    done = call("--video", graph, "--max-frames", "5", "--view", "none", "--save", tmp_path / "x.csv")
+    saves = ["--save", tmp_path / "x.csv", "--record", tmp_path / "t"]
+    done = call("--video", graph, "--max-frames", "5", "--view", "none", *saves)
     assert done.returncode == 0, done.stderr
+    assert open_take(tmp_path / "t").cameras["cam0"].table.processed.sum() >= 5
     assert "5 frames" in done.stdout
     assert "from camera to pose" in done.stdout
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 6

@@ -30,6 +30,7 @@ from engine.skeleton import (
     UPPER_NECK,
 )
 from train.datasets.sample import Sample, decode_jpeg
+from train.occlusion import occluded
 
 # in this share of crops the person is small, as in the first boxes of a search
 SEARCH_SHARE = 0.15
@@ -62,7 +63,7 @@ class Augmentation:
     log_scale: float = 0.12  # sd
     roll_deg: float = 25.0  # sd, in 60 % of the crops
     flip: bool = True
-    occlusion: float = 0.3  # share of crops at full strength in which something hides a part of the person
+    occlusion: float | None = None  # probability of the paper's; None: a patch now and then
 
 
 def augmented(
@@ -78,8 +79,10 @@ def augmented(
     crop_bgr = cut(image, camera)
     if pasted is not None and pasted.box is None and rng.random() < SURROUND_SHARE:
         crop_bgr = _surrounded(crop_bgr, image.shape[:2], camera, pasted, rng)
-    if sample.box is not None and rng.random() < options.occlusion * options.strength:
+    if sample.box is not None and options.occlusion is None and rng.random() < 0.3 * options.strength:
         crop_bgr = _occluded(crop_bgr, pasted, rng)
+    if sample.box is not None and options.occlusion is not None and rng.random() < options.occlusion:
+        crop_bgr = occluded(crop_bgr, *labels_in(camera, sample), rng)
     crop_bgr = _recoloured(crop_bgr, rng, options.strength)
     if sample.box is None:
         return Crop(crop_bgr, np.zeros((16, 3), np.float32), np.zeros((16, 3), np.float32), 0.0)

@@ -10,7 +10,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,9 @@ class Recipe:
     precision: str = "bf16-mixed"
     window: int | None = WINDOW_CELLS
     loss: LossWeights = field(default_factory=LossWeights)
-    occlusion: float = Augmentation().occlusion
+    augmentation: Augmentation = field(default_factory=Augmentation)  # its strength is the phase's
+    warmup_steps: int = WARMUP_STEPS
+    frozen_statistics: bool = False  # of batch normalisation: a few people in one room are not the world
 
 
 class PoseTraining(lightning.LightningModule):
@@ -87,6 +89,15 @@ class PoseTraining(lightning.LightningModule):
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def train(self, mode: bool = True) -> PoseTraining:
+        """Training mode; batch statistics stay as they are where the recipe says so."""
+        super().train(mode)
+        if mode and self.recipe.frozen_statistics:
+            for module in self.network.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
 
     def tick(self) -> None:
         """Counts the time since the last step; a process that stood still meanwhile did not train."""
@@ -157,7 +168,7 @@ class PoseTraining(lightning.LightningModule):
 
     def _learning_rate(self, step: int) -> float:
         cosine = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * 0.5 * (1 + np.cos(np.pi * self.progress))
-        return min((step + 1) / WARMUP_STEPS, 1.0) * float(cosine)
+        return min((step + 1) / self.recipe.warmup_steps, 1.0) * float(cosine)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The run's clock goes into the checkpoint."""
@@ -185,7 +196,7 @@ class Crops(lightning.LightningDataModule):
             size_px=phase.size_px,
             batch=recipe.batch,
             seed=recipe.seed + self.training.images_seen,
-            options=Augmentation(strength=phase.strength, occlusion=recipe.occlusion),
+            options=replace(recipe.augmentation, strength=phase.strength),
         )
         return loader(stream, workers=recipe.workers)
 

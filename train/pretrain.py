@@ -80,7 +80,9 @@ def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0, witho
         for until, share, strength in PRESETS[preset].phases
     )
     recipe = Recipe(hours=hours, phases=phases, learning_rate=PRESETS[preset].learning_rate, seed=seed)
-    return replace(recipe, occlusion=0.0) if "occlusion" in without else recipe
+    if "occlusion" in without:
+        return replace(recipe, augmentation=replace(recipe.augmentation, occlusion=0.0))
+    return recipe
 
 
 def pretrain(

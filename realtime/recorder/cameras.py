@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from engine.errors import UserError
 from realtime.sources import STREAMS, Source, SourceError
 from realtime.sources.camera import CameraSource
-from realtime.sources.device import LADDER, BandwidthError, camera_name, make_device
+from realtime.sources.device import LADDER, BandwidthError, Mode, camera_name, make_device
 from realtime.sources.paced import PacedSource
 from realtime.takes import CameraAbout
 
@@ -31,10 +31,10 @@ class Wanted:
     camera: int | None = None
     source: str | None = None
 
-    def opened(self) -> Source:
-        """SourceError where it gives no picture."""
+    def opened(self, modes: Sequence[Mode] = LADDER) -> Source:
+        """A camera in the first of the modes that it can. SourceError where it gives no picture."""
         if self.camera is not None:
-            return open_camera(self.camera)
+            return open_camera(self.camera, modes)
         assert self.source is not None
         return open_stand_in(self.source)
 
@@ -44,22 +44,22 @@ class Wanted:
         return "" if self.camera is None else camera_name(self.camera)
 
 
-def open_camera(index: int) -> CameraSource:
-    """On Linux through FFmpeg where that works, elsewhere through OpenCV; in the best mode that there is room for."""
+def open_camera(index: int, modes: Sequence[Mode] = LADDER) -> CameraSource:
+    """On Linux through FFmpeg where that works, elsewhere through OpenCV; in the first mode that there is room for."""
     if sys.platform.startswith("linux"):
         from realtime.sources.ffmpeg_device import make_ffmpeg_device
 
         try:
-            return CameraSource(index, make=make_ffmpeg_device, modes=LADDER)
+            return CameraSource(index, make=make_ffmpeg_device, modes=modes)
         except BandwidthError:
             raise
         except SourceError as error:
             first = error
         try:
-            return CameraSource(index, make=make_device, modes=LADDER)
+            return CameraSource(index, make=make_device, modes=modes)
         except SourceError:
             raise first from None
-    return CameraSource(index, modes=LADDER)
+    return CameraSource(index, modes=modes)
 
 
 def open_stand_in(source: str) -> Source:
@@ -78,13 +78,26 @@ def open_stand_in(source: str) -> Source:
 
 
 def open_all(wanted: Sequence[Wanted]) -> list[Source]:
-    """One after the other: room on the bus is given out in the order of asking. A fault closes those before."""
+    """One after the other: room on the bus is given out in the order of asking. A fault closes those before.
+
+    Where the last finds no room at all beside the others, all begin anew one step further down the ladder.
+    """
     if twice := {w.camera for w in wanted if w.camera is not None and wanted.count(w) > 1}:
         raise RecordError(f"camera {min(twice)} is named twice; `python run.py doctor` lists the cameras")
+    for step in range(len(LADDER)):
+        try:
+            return _opened(wanted, LADDER[step:])
+        except BandwidthError:
+            if step == len(LADDER) - 1:
+                raise
+    raise AssertionError("the last step returns or raises")
+
+
+def _opened(wanted: Sequence[Wanted], modes: Sequence[Mode]) -> list[Source]:
     with ExitStack() as stack:
         sources = []
         for one in wanted:
-            sources.append(one.opened())
+            sources.append(one.opened(modes))
             stack.callback(sources[-1].close)
         stack.pop_all()  # the recorder closes them now
     return sources
@@ -110,6 +123,13 @@ def about_of(source: Source, *, stored_as: StoredAs, device: str = "") -> Camera
         obtained=obtained or source.description,
         rotate_deg=rotate_deg,
     )
+
+
+def differs(source: Source) -> str:
+    """What a camera gives instead of what it was asked for; empty where that is the same."""
+    if not isinstance(source, CameraSource) or source.granted.granted(source.asked):
+        return ""
+    return f"gives {source.granted}, asked were {source.asked}"
 
 
 def clock_of(source: Source) -> Literal["driver", "host", "file"]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime.recorder.cameras import RecordError, StoredAs, Wanted, about_of, again, clock_of, open_all
+from realtime.recorder.cameras import RecordError, StoredAs, Wanted, about_of, again, clock_of, differs, open_all
 from realtime.recorder.events import Events
 from realtime.recorder.frame_writer import FrameWriter, unwritable
 from realtime.recorder.lane import Lane
@@ -195,6 +195,8 @@ class Recorder:
         self.events.begin(plan.folder, self._zero_s)
         until_s = self._zero_s + plan.seconds if plan.seconds is not None else float("inf")
         for lane in self.lanes:
+            if difference := differs(lane.source):
+                log.warning("%s %s", lane.name, difference)
             self._writers[lane.name] = FrameWriter(self._take[lane.name], zero_s=self._zero_s)
             lane.record(self._writers[lane.name], from_s=self._zero_s, until_s=until_s)
             if isinstance(lane.source, PacedSource):

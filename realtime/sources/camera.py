@@ -61,7 +61,7 @@ class CameraSource:
         self._index, self._rotate_deg, self._make, self._clock = index, rotate_deg or 0, make, clock
         check_present(index)
         self._feed = open_within(OPEN_S, index, make, modes=modes)
-        mode, self.asked, self.rotate_deg = self._feed.mode, modes[0], self._rotate_deg
+        mode, self.asked, self.rotate_deg = self._feed.mode, ASKED, self._rotate_deg
         self.granted = mode
         # after a break in the mode that it had, if that was one of ours
         self._again = [one for one in modes if mode.granted(one)] or modes

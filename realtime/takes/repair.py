@@ -59,10 +59,16 @@ def _repair_camera(folder: Path, name: str, *, jpegs: bool) -> list[str]:
     mended = _extended(table.rows(slice(0, kept)), whole)
     _rewrite(video, len(mended))
     write_whole(path, table_text(mended))
-    said = [f"{name}: the recording was broken off; {len(mended)} frames are whole"]
-    said += [f"{name}: {lost_rows} rows of the table had no picture and are cut off"] if lost_rows else []
-    said += [f"{name}: {new_rows} rows of the table are made anew from the video's stamps"] if new_rows else []
+    said = [f"{name}: the recording was broken off; {_count(len(mended), 'frame is', 'frames are')} whole"]
+    if lost_rows:
+        said.append(f"{name}: {_count(lost_rows, 'row', 'rows')} of the table without a picture cut off")
+    if new_rows:
+        said.append(f"{name}: {_count(new_rows, 'row', 'rows')} of the table made anew from the video's stamps")
     return said
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _whole_frames(video: Path, table: FrameTable, *, jpegs: bool) -> _Whole:

@@ -22,8 +22,8 @@ from realtime.takes.video import VideoWriter, Written
 
 # what a take's folder may hold: only such files are removed by `force`
 OURS = re.compile(
-    r"take\.toml|sync\.toml|rig\.toml|labels\.npz|truth\.npz|report\.(html|json|txt)|events\.jsonl"
-    r"|cam\d+\.(mp4|frames\.csv)|joints_cam\d+\.npz"
+    r"take\.toml|sync\.toml|rig\.toml|labels\.npz|truth\.npz|(report|labels)\.(html|json|txt)|events\.jsonl"
+    r"|cam\d+\.(mp4|frames\.csv)|(joints|crops)_cam\d+\.npz"
 )
 
 

@@ -1,4 +1,6 @@
-"""How often and how exactly boards are found over distance, tilt and blur: `python -m tests.calib.detection_table [TRIALS]`.
+"""How often and how exactly boards are found over distance, tilt and blur.
+
+`python -m tests.calib.detection_table [TRIALS]` prints it.
 
 Rendered at 1280x720, f = 950 px, with mild distortion and noise of 4 grey levels; the boards fill their paper.
 """

@@ -280,5 +280,17 @@ def test_a_charuco_board_is_recognised_with_its_dictionary(text, look):
     assert np.linalg.norm(again.px - truth[again.ids], axis=1).mean() < 0.25
 
 
+@pytest.mark.parametrize("stray", [17, 379])
+def test_a_marker_that_was_misread_does_not_make_a_board_taller(stray):
+    """As 379 in a row of two it would stand in row 189."""
+    image, _ = picture(parse_board("charuco:4x5", square_mm=200 / 6, marker_mm=25))
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_1000)
+    image[10:60, 10:60] = 255
+    image[15:55, 15:55] = cv2.aruco.generateImageMarker(dictionary, stray, 40)
+    seen = recognise(image)
+    assert seen is not None
+    assert seen.size_text == "charuco:4x5"
+
+
 def test_no_board_is_recognised_where_there_is_none():
     assert recognise(np.random.default_rng(2).integers(0, 256, (240, 320), dtype=np.uint8)) is None

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from calib.board import parse_board
-from calib.detect import Detection, detect
+from calib.detect import Detection, detect, recognise
 
 CALISCOPE = parse_board("charuco:4x5", square_mm=54, marker_mm=40.5)
 
@@ -65,3 +65,16 @@ def test_inverted_and_mirrored_boards_of_videos_are_found(shared_data, video, fo
     sides = [detection.mirrored for detection in seen]
     assert sum(sides) >= mirrored
     assert mirrored > 0 or not any(sides)
+
+
+@pytest.mark.slow
+def test_a_misread_marker_in_a_real_frame_does_not_spoil_the_board(shared_data):
+    """Frames 2 and 26 hold the markers 17 and 163 beside those of the board."""
+    capture = cv2.VideoCapture(str(shared_data / "multiview" / "caliscope_post_optimization" / "videos" / "cam_3.mp4"))
+    for frame in range(27):
+        read, image = capture.read()
+        assert read
+        if frame in (2, 26):
+            seen = recognise(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+            assert seen is not None
+            assert seen.size_text == "charuco:4x5"

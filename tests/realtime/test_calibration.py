@@ -13,12 +13,17 @@ import run
 from calib.board import parse_board
 from calib.camera import Camera, rigid
 from calib.formats import read_rig, write_rig
-from calib.rig import Rig
+from calib.rig import Clock, Rig
 from engine.errors import UserError
-from realtime import board_pictures
+from realtime import board_pictures, board_take
 from realtime.board_pictures import cameras_in, find_floor, look_for_boards
+from realtime.board_take import shared_moments
 from realtime.calibration import calibrate
+from realtime.takes.importing import import_videos
+from realtime.takes.sync import Sync, write_sync
+from realtime.takes.take import open_take
 from tests.calib.render import pose, render_board
+from tests.realtime.board_video import write_video
 
 BOARD = parse_board("9x6", square_mm=30)
 SIZE = (640, 480)
@@ -131,6 +136,27 @@ def test_what_takes_two_cameras_is_refused_for_one(rig_pictures, option, tmp_pat
     arguments = ["calibrate", str(rig_pictures / "left"), "--square", "30", *option, "--out", str(tmp_path / "o")]
     assert run.main(arguments) == 1
     assert f"{option[0]}: there is one camera only, left" in capsys.readouterr().err
+
+
+def test_the_cameras_of_a_take_are_paired_by_their_clocks(rig_pictures, lenses, tmp_path, monkeypatch):
+    """The right camera began three frames later, so its frames have other numbers."""
+    monkeypatch.setattr(board_take, "MOMENTS", 13)
+    held = 4
+    for name, late in (("left", 0), ("right", 3)):
+        paths = sorted((rig_pictures / name).glob("*.png"))
+        images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths for _ in range(held)]
+        write_video(tmp_path / f"{name}.mkv", iter(images[late:]), fps=10)
+    take = tmp_path / "take"
+    import_videos([tmp_path / "left.mkv", tmp_path / "right.mkv"], take)
+    write_sync(take, Sync("test", {"cam0": Clock(0.0, 0.0), "cam1": Clock(0.3, 0.0)}, {}))
+    done = calibrate(take, BOARD, tmp_path / "out", intrinsics=lenses, floor="4.7", step=no_progress)
+    turned = done.rig.b_from_a("cam0", "cam1") @ np.linalg.inv(RIGHT_FROM_LEFT)
+    assert np.rad2deg(np.linalg.norm(cv2.Rodrigues(turned[:3, :3])[0])) < 0.3
+    assert done.rig.cameras["cam0"].center_world_m == pytest.approx((0, 0, HEIGHT_M), abs=0.015)
+    assert done.verdict.light != "red", done.verdict.texts()
+    for floor, says in (("floor", "give seconds"), ("99", "share 4.8 s")):
+        with pytest.raises(UserError, match=says):
+            shared_moments(open_take(take), floor)
 
 
 def test_a_wrong_square_against_the_tape_is_never_green(rig_pictures, lenses, tmp_path):

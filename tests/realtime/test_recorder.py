@@ -12,6 +12,7 @@ from realtime.recorder.cameras import RecordError, Wanted, open_all
 from realtime.recorder.compressed import jpeg_size_px
 from realtime.recorder.frame_writer import FrameWriter
 from realtime.recorder.recorder import Plan, Recorder
+from realtime.sources.device import BandwidthError
 from realtime.takes import CameraAbout, TakeError, create_take, open_take
 from realtime.takes.video import jpeg_of
 from tests.realtime.recorder_sources import ScriptedSource, recorded, recorder_threads, recording
@@ -123,7 +124,7 @@ def test_the_same_camera_twice_is_refused():
 def test_a_camera_that_is_missing_closes_those_that_were_opened(tmp_path, monkeypatch):
     opened = []
 
-    def remember(self):
+    def remember(self, modes):
         if self.source == "good":
             opened.append(ScriptedSource())
             return opened[-1]
@@ -134,6 +135,30 @@ def test_a_camera_that_is_missing_closes_those_that_were_opened(tmp_path, monkey
         Recorder([Wanted(source="good"), Wanted(source="bad")], Plan(tmp_path / "t"))
     assert opened[0].closed.is_set()
     assert not (tmp_path / "t").exists()
+
+
+def test_where_the_last_camera_finds_no_room_all_are_opened_in_smaller_modes(monkeypatch):
+    room_px, opened = 1280 * 720 * 15, []
+
+    def crowded(self, modes):
+        used = sum(w * h * fps for source in opened if not source.closed.is_set() for w, h, fps in [source.mode])
+        for mode in modes:
+            needed = mode.size_px[0] * mode.size_px[1] * mode.fps
+            if used + needed <= room_px:
+                source = ScriptedSource()
+                source.mode = (*mode.size_px, mode.fps)
+                opened.append(source)
+                return source
+        raise BandwidthError("camera finds no USB bandwidth left")
+
+    monkeypatch.setattr(Wanted, "opened", crowded)
+    sources = open_all([Wanted(camera=0), Wanted(camera=1)])
+    assert [source.mode for source in sources] == [(640, 480, 30.0), (640, 480, 15.0)]
+    assert opened[0].mode == (1280, 720, 15.0)
+    assert opened[0].closed.is_set()
+    room_px = 1000
+    with pytest.raises(BandwidthError, match="no USB bandwidth"):
+        open_all([Wanted(camera=0), Wanted(camera=1)])
 
 
 def test_a_slow_disk_drops_frames_and_counts_them_but_never_holds_up_a_camera(tmp_path, monkeypatch):

@@ -300,16 +300,15 @@ def test_a_bus_without_any_room_is_said_to_be_one_and_no_full_disk():
         open_feed(0, lambda index: Crowded(None), modes=LADDER)
 
 
-def test_another_mode_than_the_one_asked_for_is_written_down(tmp_path):
-    from realtime.recorder.cameras import about_of
-
-    source = camera_like(FakeDevice(itertools.cycle(ROWS[:50]), fps=25.0))
-    about = about_of(source, stored_as="mjpeg")
-    source.close()
+def test_another_mode_than_the_one_asked_for_is_said_and_written_down(tmp_path):
+    source = camera_like(FakeDevice(itertools.cycle(ROWS[:50]), fps=25.0, period_s=0.01))
+    assert "asked 1280x720 MJPG at 30 fps" in source.description
+    states = recorded(recording(tmp_path / "t", source, seconds=0.4))
+    about = open_take(tmp_path / "t").about.cameras["cam0"]
     assert about.asked == "1280x720 MJPG at 30 fps"
     assert about.obtained == "160x96 MJPG at 25 fps"
     assert (about.width, about.height, about.clock) == (160, 96, "driver")
-    assert "asked 1280x720 MJPG at 30 fps" in source.description
+    assert any("cam0 gives 160x96 MJPG at 25 fps, asked were 1280x720" in event for event in states[-1].events)
 
 
 def test_absences_are_no_drops(tmp_path):

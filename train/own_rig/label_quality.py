@@ -64,13 +64,15 @@ def _kept_share(fitted: Mapping[str, Labels]) -> float:
 
 def _flagged(fitted: Mapping[str, Labels]) -> dict[str, float]:
     total = max(sum(int(_seen(labels).sum()) for labels in fitted.values()), 1)
-    return {
-        str(flag.name).lower(): sum(
-            int((((labels.flags & int(flag)) > 0) & _seen(labels)).sum()) for labels in fitted.values()
-        )
-        / total
-        for flag in Flag
-    }
+    counts = dict.fromkeys(Flag, 0)
+    for labels in fitted.values():
+        unseen = (labels.flags & int(Flag.UNSEEN)) > 0
+        for flag in Flag:  # what was not seen by both cameras is blamed for nothing else
+            blamed = (
+                (labels.flags & int(flag)) > 0 if flag == Flag.UNSEEN else ((labels.flags & int(flag)) > 0) & ~unseen
+            )
+            counts[flag] += int((blamed & _seen(labels)).sum())
+    return {str(flag.name).lower(): count / total for flag, count in counts.items()}
 
 
 def _residual_px(labels: TakeLabels, joints: CameraJoints, name: str) -> dict[str, float | None]:

@@ -24,6 +24,10 @@ from realtime.take_joints import BODY, CameraJoints, lens_of
 from realtime.takes import Take
 from train.own_rig.labels import LabelError
 
+Names = tuple[str, str]
+Tracks = tuple[Track, Track]
+Cameras = tuple[Camera, Camera]
+
 NOMINAL_FOCAL_PX = 950.0
 COMPANY = (0.1, 0.3)  # share of looks that saw somebody else: yellow, red
 
@@ -71,7 +75,7 @@ def _pair(take: Take) -> tuple[str, str]:
     return a, b
 
 
-def _from_people(take: Take, names, tracks, cameras) -> Placed:
+def _from_people(take: Take, names: Names, tracks: Tracks, cameras: Cameras) -> Placed:
     cues = Cues(height_m=take.about.subject_height_m)
     lenses = {name: replace(camera, cam_from_world=None) for name, camera in zip(names, cameras, strict=True)}
     made = calibrate_people(dict(zip(names, tracks, strict=True)), lenses, BODY, cues=cues)
@@ -81,18 +85,22 @@ def _from_people(take: Take, names, tracks, cameras) -> Placed:
     return Placed(names, tracks, placed, clock, _sigma_ms(made.clock), made.rig, Verdict((*others, *reasons)))
 
 
-def _stored(take: Take, names, tracks, cameras) -> Placed:
+def _stored(take: Take, names: Names, tracks: Tracks, cameras: Cameras) -> Placed:
     assert take.rig is not None
     rig = replace(take.rig, cameras=dict(zip(names, cameras, strict=True)), clocks={})
     known = Relative.of(rig.b_from_a(*names))
     fit = fit_clock(*tracks, cameras, known=known)
     clock, reasons = _clock(take, fit, names)
     seen = Seen(names, at_common_times(*tracks, clock), cameras)
-    found = [*reasons, *_doubts(seen, rig, known, clock)]
+    quality = take.rig.quality
+    own = (
+        [] if quality is None or quality.verdict != "red" else [Reason("red", f"its rig is red: {quality.reasons[0]}")]
+    )
+    found = [*own, *reasons, *_doubts(seen, rig, known)]
     return Placed(names, tracks, cameras, clock, _sigma_ms(fit), rig, Verdict(tuple(found)))
 
 
-def _doubts(seen: Seen, rig: Rig, known: Relative, clock: Clock) -> Iterator[Reason]:
+def _doubts(seen: Seen, rig: Rig, known: Relative) -> Iterator[Reason]:
     """Whether the joints fit the stored rig; where not, what was mixed up or who moved."""
     try:
         mixed_up = list(suspects(seen, pose_of(seen, BODY)[0], BODY))

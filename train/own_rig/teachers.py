@@ -26,7 +26,10 @@ SIGMA_PX = 5.0  # of a file's joints, where it says nothing
 class Teacher(Protocol):
     """Finds the joints of every camera of a take."""
 
-    name: str  # with the terms under which its joints may be used, where they are not our own
+    @property
+    def name(self) -> str:
+        """With the terms under which its joints may be used, where they are not our own."""
+        ...
 
     def __call__(self, take: Take, step: Step) -> Mapping[str, CameraJoints]:
         """Joints by camera. UserError where there are none."""
@@ -71,7 +74,7 @@ class FileTeacher:
             if len(joints) < len(camera.table) // 2 or len(joints) > len(camera.table) + 1:
                 raise LabelError(f"{path} has joints of {len(joints)} frames, {name} has {len(camera.table)}")
             frame = np.arange(n, dtype=np.int64)
-            seen = np.isfinite(joints[:n, :, :2]).all(-1)
+            seen = np.all(np.isfinite(joints[:n, :, :2]), axis=-1)
             none = np.zeros(0, np.int64)
             found[name] = CameraJoints(
                 frame=frame,
@@ -79,7 +82,7 @@ class FileTeacher:
                 px=np.where(seen[..., None], joints[:n, :, :2], np.nan),
                 sigma_px=np.where(seen, SIGMA_PX, np.nan),
                 score=np.clip(np.where(seen, joints[:n, :, 2], 0.0), 0.0, 1.0),
-                presence=seen.any(1).astype(np.float64),
+                presence=np.any(seen, axis=1).astype(np.float64),
                 weights_hash=self.name,
                 looked=none,
                 others=none,

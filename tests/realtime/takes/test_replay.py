@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from engine.backends import open_engine
 from realtime.capture import Capture
 from realtime.recorder.cameras import RecordError
 from realtime.recorder.recorded_source import RecordedSource
@@ -23,15 +24,20 @@ def lines(path):
     return {line["frame"]: line for line in map(json.loads, path.read_text().splitlines()[1:])}
 
 
-def test_the_replay_gives_the_live_poses(tmp_path, demo_clip):
+def test_the_replay_gives_the_live_poses(tmp_path, demo_clip, monkeypatch):
     graph = f"lavfi:movie={demo_clip}:loop=0,setpts=N/25/TB,realtime"
-    saves = [tmp_path / "live.jsonl"]
-    settings = Settings(max_frames=25)
-    with open_session(settings, video=graph, saves=saves, record=tmp_path / "t", window=False) as session:
+    engine = open_engine()
+    monkeypatch.setattr(type(engine), "close", lambda self: None)  # opened once for both runs
+    source = RecordedSource(open_source(video=graph), tmp_path / "t")
+    with Session(source, engine, Settings(max_frames=25), saves=[tmp_path / "live.jsonl"]) as session:
         list(session.results())
     assert f"recorded {tmp_path / 't'}: " in "".join(session.summary())
-    with open_session(Settings(), video=str(tmp_path / "t"), saves=[tmp_path / "replay.jsonl"], window=False) as again:
+    with Session(
+        open_source(video=str(tmp_path / "t")), engine, Settings(), saves=[tmp_path / "replay.jsonl"]
+    ) as again:
         list(again.results())
+    monkeypatch.undo()
+    engine.close()
     live, replay = lines(tmp_path / "live.jsonl"), lines(tmp_path / "replay.jsonl")
     assert len(live) == 25
     assert set(live) <= set(replay)

@@ -1,0 +1,133 @@
+"""Synthetic people: `synth` renders pictures to train on and to judge by, or films takes with the truth beside them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from commands.options import Folders, progress_bar
+
+if TYPE_CHECKING:
+    from train.synthetic.sources import SourceFolders
+    from train.synthetic.stage import TakeOptions
+
+
+def synth(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Render pictures: shards and a contact sheet; resumed if it exists."),
+    ] = None,
+    take: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Film a take, its truth beside it.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures.")] = 0,
+    photos: Folders = None,
+    textures: Folders = None,
+    coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
+    mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
+    split: Annotated[
+        Literal["all", "train", "test"], typer.Option(help="Which part of the sources and bodies; test: to judge by.")
+    ] = "all",
+    count: Annotated[int, typer.Option(min=1, help="How many people.")] = 512,
+    size: Annotated[int, typer.Option(min=48, max=1024, metavar="PIXELS", help="Side of the pictures.")] = 160,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as free cores.")] = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the people are drawn.")] = "cpu",
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
+    cameras: Annotated[int, typer.Option(min=1, max=9, help="How many.")] = 2,
+    resolution: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Of the videos.")] = "1280x720",
+    angle: Annotated[
+        float | None,
+        typer.Option(min=5, max=180, metavar="DEG", help="Between cameras; random: 60 to 100."),
+    ] = None,
+    offset_ms: Annotated[float | None, typer.Option(metavar="MS", help="Of the clocks; random: up to 50.")] = None,
+    drift_ppm: Annotated[float | None, typer.Option(metavar="PPM", help="Of the clocks; random: up to 60.")] = None,
+    drops: Annotated[float, typer.Option(min=0, max=0.4, metavar="SHARE", help="Of frames that are missing.")] = 0.005,
+    jitter_ms: Annotated[float, typer.Option(min=0, max=30, metavar="MS", help="Deviation of the stamps.")] = 1.0,
+    noise: Annotated[float, typer.Option(min=0, max=50, metavar="LEVELS", help="Deviation of the pixels.")] = 2.0,
+    distortion: Annotated[bool, typer.Option(help="Of the lenses.")] = True,
+    photos_behind: Annotated[
+        bool, typer.Option("--photos-behind", help="A photo per camera instead of one room.")
+    ] = False,
+    codec: Annotated[Literal["h264", "mjpeg"], typer.Option(help="Of the videos.")] = "h264",
+    force: Annotated[bool, typer.Option("--force", help="Replace a take.")] = False,
+) -> None:
+    """Render people with exact 3D labels, or film a take of one; without sources everything is made up."""
+    from train.synthetic.sources import SourceFolders
+    from train.synthetic.stage import TakeOptions
+
+    if (out is None) == (take is None):
+        raise typer.BadParameter("give either --out FOLDER, for pictures, or --take FOLDER, for a take")
+    sources = SourceFolders(tuple(photos or ()), tuple(textures or ()), coco, mocap, split)
+    if out is not None:
+        _pictures(out, sources, count=count, seed=seed, size_px=size, workers=workers, device=device)
+        return
+    assert take is not None
+    options = TakeOptions(
+        cameras, _size_px(resolution), 30.0, angle, offset_ms, drift_ppm, drops, jitter_ms, distortion, noise
+    )
+    if photos_behind and not photos and coco is None:
+        raise typer.BadParameter("--photos-behind needs pictures: give --photos FOLDER or --coco FOLDER")
+    _take(take, sources, options, seed=seed, seconds=seconds, photos_behind=photos_behind, codec=codec, force=force)
+
+
+def _pictures(
+    out: Path,
+    sources: SourceFolders,
+    *,
+    count: int,
+    seed: int,
+    size_px: int,
+    workers: int | None,
+    device: Literal["cpu", "cuda"],
+) -> None:
+    from train.plots import people_sheet
+    from train.synthetic.shards import free_cores, write_shards
+
+    workers = workers or free_cores()
+    with progress_bar("people", count) as step:
+        for done in write_shards(
+            out, count, seed=seed, size_px=size_px, sources=sources, workers=workers, device=device
+        ):
+            step(done, count)
+    print(f"wrote {people_sheet(out)} (look at it); train: python run.py pretrain DATASET... {out} --out runs/NAME")
+
+
+def _take(
+    folder: Path,
+    sources: SourceFolders,
+    options: TakeOptions,
+    *,
+    seed: int,
+    seconds: float,
+    photos_behind: bool,
+    codec: Literal["h264", "mjpeg"],
+    force: bool,
+) -> None:
+    from train.synthetic.take import render_take
+
+    with progress_bar("frames") as step:
+        truth = render_take(
+            folder,
+            seed=seed,
+            seconds=seconds,
+            options=options,
+            sources=sources.read(),
+            photos_behind=photos_behind,
+            codec=codec,
+            force=force,
+            progress=step,
+        )
+    names = list(truth.cameras)
+    apart = f", {truth.rig.baseline_m(*names[:2]):.2f} m apart" if len(names) > 1 else ""
+    print(f"wrote {folder}: {len(names)} cameras{apart}, a person of {truth.height_m:.2f} m; its truth is truth.npz")
+
+
+def _size_px(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
+    if found is None:
+        raise typer.BadParameter(f"--resolution is WIDTHxHEIGHT, as 1280x720, not {text}")
+    width, height = int(found[1]), int(found[2])
+    if width % 2 or height % 2 or min(width, height) < 64:
+        raise typer.BadParameter(f"--resolution has to be even and at least 64x64, as 1280x720, not {text}")
+    return width, height

@@ -1,0 +1,25 @@
+"""Bars joint by joint."""
+
+import cv2
+import numpy as np
+
+from train.evaluate_takes import TakeFigures
+from train.own_rig.bars import _mean_per_joint, plot_joints
+
+
+def figures(kind, mm, frames=10):
+    joints = tuple(float("nan") if j == 6 else mm for j in range(16))
+    return TakeFigures("t", kind, frames, 1.0, mm, mm, mm, joints, 0.1, 0.1, 20.0)
+
+
+def test_takes_are_averaged_by_their_frames():
+    mean = _mean_per_joint([figures("error", 10.0, 30), figures("error", 50.0, 10)])
+    assert np.isnan(mean[6])
+    assert mean[0] == 20.0
+
+
+def test_a_picture_with_a_row_for_each_kind(tmp_path):
+    both = [figures("agreement", 60.0), figures("error", 80.0)]
+    one = plot_joints(both[:1], [figures("agreement", 40.0)], tmp_path / "one.png")
+    two = plot_joints(both, both, tmp_path / "two.png")
+    assert cv2.imread(str(two)).shape[0] > 1.5 * cv2.imread(str(one)).shape[0]

@@ -1,0 +1,58 @@
+"""Figures on a take: of the held-out part alone, against labels and against the truth."""
+
+import numpy as np
+import pytest
+
+from realtime.takes import open_take
+from tests.realtime.takes.walked_take import Scene, SceneEngine
+from tests.train.true_labels import labelled_take
+from train.evaluate_takes import evaluate_take, table
+from train.own_rig.labels import read_labels, write_labels
+
+
+def quiet(done, total=None, text=""):
+    pass
+
+
+@pytest.fixture
+def scene():
+    return Scene(seconds=4.0)
+
+
+def test_a_network_that_sees_right_agrees_and_one_that_errs_does_not(scene, tmp_path):
+    folder = labelled_take(scene, tmp_path / "t", truth=True)
+    engine: SceneEngine = scene.engine(noise=0.0)
+    agreement, error = evaluate_take(folder, engine, step=quiet)
+    assert (agreement.kind, error.kind) == ("agreement", "error")
+    take = open_take(folder)
+    held = sum(int(take.parts().held_out(c.take_time_s).sum()) for c in take.cameras.values())
+    assert agreement.frames == held == pytest.approx(0.2 * 240, abs=3)
+    assert agreement.found == 1.0
+    assert agreement.mpjpe_mm < 15
+    assert error.mpjpe_mm == pytest.approx(agreement.mpjpe_mm)
+    assert error.label_noise_mm < 2
+    assert "held out  agreement" in table([agreement, error])
+    worse = evaluate_take(folder, scene.engine(noise=0.03), step=quiet)[0]
+    assert worse.mpjpe_mm > 2 * agreement.mpjpe_mm
+    assert worse.bone_spread > agreement.bone_spread
+    assert worse.summary()["mpjpe_mm_per_joint"]["r_wrist"] > 0
+
+
+def test_labels_that_are_off_are_told_by_the_truth(scene, tmp_path):
+    folder = labelled_take(scene, tmp_path / "t", truth=True)
+    labels = read_labels(folder)
+    labels.joints_cam_m[:, 10] += np.array([0.0, 0.0, 0.16])  # one joint of fifteen
+    write_labels(folder, labels)
+    agreement, error = evaluate_take(folder, scene.engine(noise=0.0), step=quiet)
+    assert error.label_noise_mm == pytest.approx(160 / 15, abs=2)
+    assert agreement.mpjpe_mm > error.mpjpe_mm + 5
+
+
+def test_somebody_who_is_never_found_has_no_error_but_is_told(scene, tmp_path):
+    folder = labelled_take(scene, tmp_path / "t")
+    blind = scene.engine()
+    blind.broken = True
+    (figures,) = evaluate_take(folder, blind, step=quiet)
+    assert figures.found == 0.0
+    assert np.isnan(figures.mpjpe_mm)
+    assert figures.summary()["mpjpe_mm"] is None

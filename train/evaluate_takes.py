@@ -1,0 +1,184 @@
+"""Before and after on a take: one camera alone, through the live pipeline, on the part that nobody learned from.
+
+Against labels triangulated from two cameras the figure is called agreement: it shares the teacher's errors. Against
+`truth.npz` of a synthetic take it is the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from numpy import ndarray
+
+from engine.backends import Engine
+from engine.skeleton import JOINT_NAMES
+from realtime.pipeline import Pipeline
+from realtime.progress import Step
+from realtime.take_joints import lens_of
+from realtime.takes import Take, TakeCamera, open_take
+from train.own_rig.labels import TakeLabels, read_labels
+from train.own_rig.truth import Truth, true_joints_m, truth_of
+from train.pose_errors import bone_figures, mean_mm, pose_errors
+
+Kind = Literal["agreement", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFigures:
+    """One camera, or all of a take, on the held-out part."""
+
+    name: str
+    kind: Kind
+    frames: int  # with labels
+    found: float  # share of them in which somebody was seen
+    mpjpe_mm: float
+    n_mpjpe_mm: float
+    p_mpjpe_mm: float
+    per_joint_mm: tuple[float, ...]  # MPJPE of each; NaN where never known
+    bone_spread: float
+    asymmetry: float
+    label_noise_mm: float  # estimated; against truth the labels' own MPJPE
+
+    def summary(self) -> dict[str, object]:
+        """For a JSON file."""
+        joints = {name: _rounded(mm) for name, mm in zip(JOINT_NAMES, self.per_joint_mm, strict=True)}
+        return {
+            "kind": self.kind,
+            "frames": self.frames,
+            "found": round(self.found, 4),
+            "mpjpe_mm": _rounded(self.mpjpe_mm),
+            "n_mpjpe_mm": _rounded(self.n_mpjpe_mm),
+            "p_mpjpe_mm": _rounded(self.p_mpjpe_mm),
+            "mpjpe_mm_per_joint": joints,
+            "bone_spread": round(self.bone_spread, 4),
+            "asymmetry": round(self.asymmetry, 4),
+            "label_noise_mm": _rounded(self.label_noise_mm),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What one camera's network said in frames that have labels; NaN where it saw nobody."""
+
+    frame: Int64[ndarray, "n"]
+    offsets_m: Float64[ndarray, "n 16 3"]
+
+
+def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigures]:
+    """Agreement of all cameras together, and the error where the take has its truth. LabelError without labels."""
+    take, labels = open_take(folder), read_labels(folder)
+    height_m = take.about.subject_height_m or labels.height_m
+    truth = truth_of(folder)
+    looked = {}
+    total = sum(int(held_out(take.cameras[name], take).sum()) for name in labels.names)
+    done = 0
+    for name in labels.names:
+        looked[name], count = _look(take, name, engine, height_m, lambda n, at=done, of=name: step(at + n, total, of))
+        done += count
+    agreement = [_against_labels(labels, name, looked[name]) for name in labels.names]
+    figures = [
+        _figures(f"{folder.name}, held out", "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm)))
+    ]
+    if truth is not None:
+        exact = [_against_truth(truth, name, looked[name]) for name in labels.names]
+        noise_mm = _label_error_mm(labels, truth)
+        figures.append(_figures(f"{folder.name}, held out", "error", exact, looked, noise_mm))
+    return figures
+
+
+def held_out(camera: TakeCamera, take: Take) -> Bool[ndarray, "n"]:
+    """Which rows of a camera's table nobody learned from."""
+    return take.parts().held_out(camera.take_time_s)
+
+
+def table(figures: Sequence[TakeFigures]) -> str:
+    """The figures for a terminal."""
+    width = max((len(f.name) for f in figures), default=0)
+    lines = [f"{'':<{width}}             frames  found  MPJPE  N-MPJPE  P-MPJPE  label noise (mm)"]
+    for f in figures:
+        errors = f"{f.mpjpe_mm:5.1f}  {f.n_mpjpe_mm:7.1f}  {f.p_mpjpe_mm:7.1f}"
+        seen = f"{f.frames:6d}  {100 * f.found:3.0f} %"
+        lines.append(f"{f.name:<{width}}  {f.kind:<9}  {seen}  {errors}  {f.label_noise_mm:11.1f}")
+    return "\n".join(lines)
+
+
+def _look(take: Take, name: str, engine: Engine, height_m: float, step) -> tuple[_Looked, int]:
+    """The largest person of each held-out frame, not smoothed."""
+    camera = take.cameras[name]
+    lens = replace(lens_of(camera), cam_from_world=None)
+    rows = np.flatnonzero(held_out(camera, take))
+    pipeline = Pipeline(engine, lens, smooth=False, height_m=height_m)
+    offsets_m = np.full((len(rows), 16, 3), np.nan)
+    for frame in camera.frames(int(rows[0]), int(rows[-1]) + 1) if len(rows) else ():
+        people = pipeline(frame).people
+        if people:
+            offsets_m[frame.index - rows[0]] = max(people, key=lambda p: p.joints.box.side_px).offsets_m
+        step(frame.index - int(rows[0]) + 1)
+    return _Looked(rows.astype(np.int64), offsets_m), len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    predicted_m: Float64[ndarray, "n 16 3"]
+    true_m: Float64[ndarray, "n 16 3"]
+    known: Bool[ndarray, "n 16"]
+
+
+def _against_labels(labels: TakeLabels, name: str, looked: _Looked) -> _Pairs:
+    rows = labels.of(name)
+    _, at_label, at_look = np.intersect1d(labels.frame[rows], looked.frame, return_indices=True)
+    rows = rows[at_label]
+    return _Pairs(looked.offsets_m[at_look], labels.joints_cam_m[rows], labels.kept[rows])
+
+
+def _against_truth(truth: Truth, name: str, looked: _Looked) -> _Pairs:
+    true_m = true_joints_m(truth, name, looked.frame)
+    return _Pairs(looked.offsets_m, true_m, np.all(np.isfinite(true_m), axis=-1))
+
+
+def _label_error_mm(labels: TakeLabels, truth: Truth) -> float:
+    """MPJPE of the kept labels themselves, over the whole take."""
+    errors = []
+    for name in labels.names:
+        rows = labels.of(name)
+        true_m = true_joints_m(truth, name, labels.frame[rows])
+        known = labels.kept[rows] & np.isfinite(true_m).all(-1)
+        errors.append(pose_errors(labels.joints_cam_m[rows], np.nan_to_num(true_m), known).mpjpe)
+    return mean_mm(np.concatenate(errors))
+
+
+def _figures(
+    name: str, kind: Kind, pairs: Sequence[_Pairs], looked: dict[str, _Looked], noise_mm: float
+) -> TakeFigures:
+    predicted_m, true_m, known = (
+        np.concatenate([getattr(p, part) for p in pairs]) for part in ("predicted_m", "true_m", "known")
+    )
+    seen = np.all(np.isfinite(predicted_m), axis=(1, 2))
+    errors = pose_errors(predicted_m[seen], np.nan_to_num(true_m[seen]), known[seen])
+    poses = np.concatenate([one.offsets_m for one in looked.values()])
+    bones = bone_figures(poses[np.isfinite(poses).all((1, 2))])
+    some = np.isfinite(errors.mpjpe).any(axis=0)
+    per_joint = np.full(16, np.nan)
+    per_joint[some] = np.nanmean(errors.mpjpe[:, some], axis=0)
+    return TakeFigures(
+        name=name,
+        kind=kind,
+        frames=len(seen),
+        found=float(seen.mean()) if len(seen) else 0.0,
+        mpjpe_mm=mean_mm(errors.mpjpe),
+        n_mpjpe_mm=mean_mm(errors.n_mpjpe),
+        p_mpjpe_mm=mean_mm(errors.p_mpjpe),
+        per_joint_mm=tuple(float(mm) for mm in per_joint),
+        bone_spread=bones.spread,
+        asymmetry=bones.asymmetry,
+        label_noise_mm=noise_mm,
+    )
+
+
+def _rounded(mm: float) -> float | None:
+    return round(mm, 2) if np.isfinite(mm) else None

@@ -1,0 +1,59 @@
+"""What a network must not forget: people that it never sees in any fine-tuning, rendered from fixed seeds.
+
+The pictures are made once and kept in the cache: seeds stand for them in the repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from engine.crop import crop_camera, lift
+from engine.decode import Decoded
+from engine.skeleton import BONE_OVER_HEIGHT
+from realtime.progress import Step
+from train.crops_seen import predict
+from train.datasets.sample import Sample
+from train.datasets.synthetic import read_synthetic
+from train.pose_errors import mean_mm, pose_errors
+from train.synthetic.body import cache_folder
+from train.synthetic.shards import write_shards
+from train.synthetic.sources import SourceFolders
+
+SEED, PEOPLE, SIZE_PX = 77_000, 128, 192
+PER_SHARD = 32
+HEIGHT_M = 1.70  # errors are those of a person of this height
+
+
+def regression_samples(*, people: int = PEOPLE, folder: Path | None = None, step: Step) -> list[Sample]:
+    """The set; rendered where it is not there yet."""
+    folder = folder or cache_folder() / f"regression_{SEED}_{people}"
+    sources = SourceFolders(split="test")
+    for done in write_shards(
+        folder, people, seed=SEED, size_px=SIZE_PX, sources=sources, per_shard=min(PER_SHARD, people)
+    ):
+        step(done, people, "people to remember")
+    return read_synthetic(folder)
+
+
+def regression_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float:
+    """N-MPJPE over all joints, hidden ones too, mm for a person of 1.70 m."""
+    seen = predict(model, samples, input_px)
+    predicted, true = np.empty((len(samples), 16, 3)), np.empty((len(samples), 16, 3))
+    for i, sample in enumerate(samples):
+        assert sample.box is not None
+        camera = crop_camera(sample.box, sample.K, input_px)
+        predicted[i] = lift(camera, seen.joints[i, :, :2], seen.joints[i, :, 2], root_z_m=1.0)
+        true[i] = _sized(lift(camera, seen.target[i, :, :2], seen.target[i, :, 2], root_z_m=1.0))
+    return mean_mm(pose_errors(predicted, true, seen.labelled).n_mpjpe)
+
+
+def _sized(pose: Float64[ndarray, "16 3"]) -> Float64[ndarray, "16 3"]:
+    """A pose at the size of a person of `HEIGHT_M`: joints that are not labelled make little difference."""
+    child, parent = np.array(list(BONE_OVER_HEIGHT)).T
+    length = float(np.linalg.norm(pose[child] - pose[parent], axis=1).sum())
+    return pose * HEIGHT_M * sum(BONE_OVER_HEIGHT.values()) / length
