@@ -20,13 +20,13 @@ def pretrain(
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
     without: Annotated[
-        list[Literal["cbam", "wasp", "occlusion"]] | None, typer.Option(help="Leave a part out, for an ablation.")
+        list[str] | None, typer.Option(metavar="cbam|wasp|occlusion", help="Leave a part out, for an ablation.")
     ] = None,
     json_file: Json = None,
 ) -> None:
     """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
     from engine.model import ARCHITECTURES
-    from train.pretrain import PRESETS, recipe_for
+    from train.pretrain import PARTS, PRESETS, recipe_for
     from train.pretrain import pretrain as run_pretrain
 
     if weights not in ARCHITECTURES:
@@ -34,6 +34,8 @@ def pretrain(
     if preset not in PRESETS:
         raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
     left_out = without or []
+    if unknown := set(left_out) - set(PARTS):
+        raise typer.BadParameter(f"--without takes {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
     starts = {"warm_start": warm_start, "imagenet": imagenet}
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, **starts)

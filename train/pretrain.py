@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -44,7 +43,7 @@ TERMS = {
 }
 
 
-Part = Literal["cbam", "wasp", "occlusion"]  # what the paper's ablation (Table 4) leaves out
+PARTS = ("cbam", "wasp", "occlusion")  # what the paper's ablation (Table 4) leaves out
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Pretrained:
     hours: float
 
 
-def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0, without: Sequence[Part] = ()) -> Recipe:
+def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0, without: Sequence[str] = ()) -> Recipe:
     """A preset's recipe for a network of this input side."""
     phases = tuple(
         Phase(until, max(32, int(input_px * share) // 32 * 32), strength)
@@ -93,7 +92,7 @@ def pretrain(
     recipe: Recipe,
     warm_start: Path | None = None,
     imagenet: Path | None = None,
-    without: Sequence[Part] = (),
+    without: Sequence[str] = (),
 ) -> Pretrained:
     """Train `name` on the data sets in `folders`; `out` becomes the run folder and holds NAME.safetensors.
 
