@@ -21,11 +21,17 @@ def synth(
         typer.Option(metavar="FOLDER", help="Render pictures: shards and a contact sheet; resumed if it exists."),
     ] = None,
     take: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Film a take, its truth beside it.")] = None,
+    pack: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Carry the sources in one file, for --sources elsewhere.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures.")] = 0,
     photos: Folders = None,
     textures: Folders = None,
     coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
     mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
+    sources: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="All sources from a file that --pack made.")
+    ] = None,
     split: Annotated[
         Literal["all", "train", "test"], typer.Option(help="Which part of the sources and bodies; test: to judge by.")
     ] = "all",
@@ -53,22 +59,35 @@ def synth(
     force: Annotated[bool, typer.Option("--force", help="Replace a take.")] = False,
 ) -> None:
     """Render people with exact 3D labels, or film a take of one; without sources everything is made up."""
+    from train.datasets.pack import install_packed_body
     from train.synthetic.sources import SourceFolders
     from train.synthetic.stage import TakeOptions
 
-    if (out is None) == (take is None):
-        raise typer.BadParameter("give either --out FOLDER, for pictures, or --take FOLDER, for a take")
-    sources = SourceFolders(tuple(photos or ()), tuple(textures or ()), coco, mocap, split)
+    if sum(place is not None for place in (out, take, pack)) != 1:
+        raise typer.BadParameter("give --out FOLDER for pictures, or --take FOLDER for a take, or --pack FILE")
+    folders = SourceFolders(tuple(photos or ()), tuple(textures or ()), coco, mocap, split, sources)
+    if sources is not None:
+        install_packed_body(sources)
+    if pack is not None:
+        _packed(pack, folders)
+        return
     if out is not None:
-        _pictures(out, sources, count=count, seed=seed, size_px=size, workers=workers, device=device)
+        _pictures(out, folders, count=count, seed=seed, size_px=size, workers=workers, device=device)
         return
     assert take is not None
     options = TakeOptions(
         cameras, _size_px(resolution), 30.0, angle, offset_ms, drift_ppm, drops, jitter_ms, distortion, noise
     )
-    if photos_behind and not photos and coco is None:
+    if photos_behind and not photos and coco is None and sources is None:
         raise typer.BadParameter("--photos-behind needs pictures: give --photos FOLDER or --coco FOLDER")
-    _take(take, sources, options, seed=seed, seconds=seconds, photos_behind=photos_behind, codec=codec, force=force)
+    _take(take, folders, options, seed=seed, seconds=seconds, photos_behind=photos_behind, codec=codec, force=force)
+
+
+def _packed(path: Path, sources: SourceFolders) -> None:
+    from train.datasets.pack import write_pack
+
+    packed = write_pack(path, [], size_px=0, sources=sources.read())
+    print(f"wrote {path}, {packed.size_mb:.1f} MB; there: python run.py synth --out FOLDER --sources {path.name}")
 
 
 def _pictures(

@@ -12,7 +12,9 @@ from commands.options import Device, Engine, Json, Precision, Weights, progress_
 
 def pretrain(
     datasets: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="Folders; see docs/datasets.md.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")
+    ] = None,
     weights: Annotated[str, typer.Option(metavar="lite|full", help="Which network.")] = "lite",
     preset: Annotated[str, typer.Option(help="Recipe: default, or continue (with --warm-start).")] = "default",
     hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,
@@ -21,6 +23,10 @@ def pretrain(
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="cbam|wasp|occlusion", help="Leave a part out, for an ablation.")
+    ] = None,
+    pack: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Carry the data sets in one file, itself a DATASET."),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -36,6 +42,11 @@ def pretrain(
     left_out = without or []
     if unknown := set(left_out) - set(PARTS):
         raise typer.BadParameter(f"--without takes {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
+    if pack is not None:
+        _pack(datasets, pack, size_px=ARCHITECTURES[weights].input_px)
+        return
+    if out is None:
+        raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
     starts = {"warm_start": warm_start, "imagenet": imagenet}
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, **starts)
@@ -44,6 +55,23 @@ def pretrain(
     write_json(
         json_file, {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours, **done.figures}
     )
+
+
+def _pack(datasets: list[Path], path: Path, *, size_px: int) -> None:
+    from train.datasets.found import find_datasets
+    from train.datasets.pack import PackedSet, write_pack
+
+    found = find_datasets(datasets)
+    with progress_bar("packing") as step:
+        packed = write_pack(
+            path,
+            [PackedSet(f"{i} {f.folder.name}", f.kind, list(f.samples)) for i, f in enumerate(found)],
+            size_px=size_px,
+            progress=step,
+        )
+    for name, (count, of) in packed.taken.items():
+        print(f"{name}: {count} of {of}")
+    print(f"wrote {path}, {packed.size_mb:.1f} MB; there: python run.py pretrain {path.name} --out runs/NAME")
 
 
 def evaluate(

@@ -25,7 +25,7 @@ from engine.joints import Joints
 from realtime.frame import Frame
 from realtime.progress import Step
 from realtime.search import Search
-from realtime.sight import Sight
+from realtime.sight import Sight, fitted_box, quality
 from realtime.takes.arrays import read_arrays, write_arrays
 from realtime.takes.errors import TakeError
 from realtime.takes.take import Take, TakeCamera
@@ -33,6 +33,7 @@ from realtime.tracker import Tracker
 
 ASSUMED_FOV_DEG = 60.0
 LOOK_EVERY_S = 1.0  # for others
+OTHER_QUALITY, OTHER_SIDE = 0.7, 0.4  # of the person followed: less is furniture
 SCORE_LEAST = 0.1  # below it a place is a guess
 AGAIN = "remove it, it is made anew"
 FIELDS = ("frame", "time_s", "px", "sigma_px", "score", "presence", "weights_hash", "looked", "others")
@@ -172,7 +173,14 @@ class _Company:
             return
         self._last_s = frame.time_s
         self.looked.append(frame.index)
-        self.others.append(len(self._search(frame.image_bgr, wanted=1, taken=[joints])))
+        found = self._search(frame.image_bgr, wanted=1, taken=[joints])
+        self.others.append(sum(_as_sure(other, joints) for other in found))
+
+
+def _as_sure(other: Joints, joints: Joints) -> bool:
+    """Whether what was found beside the person followed is one as well, and not a coat on a chair."""
+    as_good = quality(other) > OTHER_QUALITY * quality(joints)
+    return as_good and fitted_box(other).side_px > OTHER_SIDE * fitted_box(joints).side_px
 
 
 def _collected(

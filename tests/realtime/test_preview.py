@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from realtime.preview import PICTURE_SIZE, Preview
-from tests.realtime.screen import screen, wait_until
+from tests.realtime.screen import OPEN_S, screen, wait_until
 
 __all__ = ["screen"]
 PICTURE = np.full((480, 640, 3), 90, np.uint8)
@@ -33,7 +33,7 @@ def shows(preview, image=PICTURE):
         preview.show(image)
         return preview.shown > before
 
-    return wait_until(shown)
+    return wait_until(lambda: shown() or preview.failure, 2 * OPEN_S) and preview.failure is None
 
 
 class X:

@@ -36,7 +36,7 @@ class MotionError(UserError):
 class Motions:
     """Clips of joint positions."""
 
-    clips: tuple[Float32[ndarray, "t 17 3"], ...]
+    clips: tuple[Float32[ndarray, "_ 17 3"], ...]
 
     def random_pose(self, rng: np.random.Generator) -> Pose:
         """A frame of a clip, clips drawn by the square root of their length."""

@@ -5,7 +5,11 @@ Every source is optional; with none at all backgrounds and occluders are procedu
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +30,9 @@ KEPT_PX = 512
 PERSON_CATEGORY = 1
 MIN_CUTOUT_PX = 24
 THING_BEHIND_SHARE = 0.15
+PICTURES = ("photos", "textures", "cutouts")  # fields of `Sources`
+SOURCES_NAME = "sources.npz"  # in a pack
+WEBP_QUALITY = 65
 
 
 class SourceError(UserError):
@@ -36,9 +43,9 @@ class SourceError(UserError):
 class Sources:
     """Everything that is not made by program. Pictures are BGR uint8, cut-outs BGRA."""
 
-    photos: tuple[UInt8[ndarray, "h w 3"], ...] = ()
-    textures: tuple[UInt8[ndarray, "h w 3"], ...] = ()
-    cutouts: tuple[UInt8[ndarray, "h w 4"], ...] = ()
+    photos: tuple[UInt8[ndarray, "_ _ 3"], ...] = ()
+    textures: tuple[UInt8[ndarray, "_ _ 3"], ...] = ()
+    cutouts: tuple[UInt8[ndarray, "_ _ 4"], ...] = ()
     motions: Motions | None = None
     split: Split = "all"  # also of the bodies
 
@@ -57,9 +64,12 @@ class SourceFolders:
     coco: Path | None = None
     mocap: Path | None = None
     split: Split = "all"
+    pack: Path | None = None  # carries all of them in one file (see train/datasets/pack.py)
 
     def read(self) -> Sources:
         """Read what is there. SourceError when a folder holds nothing of its kind."""
+        if self.pack is not None:
+            return _packed(self.pack, self.split)
         backgrounds = [image for folder in self.photos for image in _pictures(folder, self.split)]
         cutouts: list[ndarray] = []
         if self.coco is not None:
@@ -165,7 +175,7 @@ def _pictures(folder: Path, split: Split) -> list[UInt8[ndarray, "h w 3"]]:
     return [_small(image) for image in images if image is not None and min(image.shape[:2]) >= 64]
 
 
-def _small(image: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
+def _small(image: UInt8[ndarray, "_ _ c"]) -> UInt8[ndarray, "_ _ c"]:
     scale = KEPT_PX / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -199,3 +209,62 @@ def _coco(annotations: Path, folder: Path, split: Split) -> tuple[list[ndarray],
             if min(w, h) >= MIN_CUTOUT_PX:
                 cutouts.append(_small(np.dstack([image, mask])[y : y + h, x : x + w].copy()))
     return empty, cutouts
+
+
+def sources_bytes(sources: Sources) -> bytes:
+    """Everything in one npz, pictures as WebP."""
+    clips = sources.motions.clips if sources.motions is not None else ()
+    arrays = {"split": np.array(sources.split)}
+    for name in PICTURES:
+        arrays |= blob(name, [webp(image, WEBP_QUALITY) for image in getattr(sources, name)])
+    arrays["clips"] = np.concatenate([*clips, np.zeros((0, 17, 3), np.float32)]).astype(np.float16)
+    arrays["clip_ends"] = np.cumsum([len(clip) for clip in clips], dtype=np.int64)
+    return npz_bytes(arrays)
+
+
+def _packed(path: Path, split: Split) -> Sources:
+    try:
+        with zipfile.ZipFile(path) as archive, np.load(io.BytesIO(archive.read(SOURCES_NAME))) as raw:
+            held = {name: raw[name] for name in raw.files}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path} holds no sources of synthetic people ({error})") from None
+    if str(held["split"]) != split:
+        raise SourceError(f"{path} carries the sources of --split {held['split']}, not {split}; say so, or pack anew")
+    photos, textures, cutouts = (tuple(_image(data, path) for data in unblob(held, name)) for name in PICTURES)
+    # a cut-out that fills its rectangle loses its mask in the file
+    cutouts = tuple(c if c.shape[2] == 4 else np.dstack([c, np.full(c.shape[:2], 255, np.uint8)]) for c in cutouts)
+    clips = [held["clips"][a:b].astype(np.float32) for a, b in itertools.pairwise([0, *held["clip_ends"].tolist()])]
+    return Sources(photos, textures, cutouts, Motions(tuple(clips)) if clips else None, split)
+
+
+def _image(data: bytes, path: Path) -> UInt8[ndarray, "h w c"]:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise SourceError(f"{path} holds a damaged picture; pack the sources anew")
+    return image
+
+
+def webp(image: UInt8[ndarray, "h w c"], quality: int) -> bytes:
+    """A picture, with its mask as fourth channel if it has one."""
+    ok, data = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    assert ok, "OpenCV encodes any uint8 picture"
+    return data.tobytes()
+
+
+def npz_bytes(arrays: dict[str, ndarray]) -> bytes:
+    """An npz in memory."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def blob(name: str, parts: Sequence[bytes]) -> dict[str, ndarray]:
+    """Pieces of any length as two arrays, `NAME_bytes` and `NAME_ends`."""
+    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    return {f"{name}_bytes": np.frombuffer(b"".join(parts), np.uint8), f"{name}_ends": ends}
+
+
+def unblob(held: dict[str, ndarray], name: str) -> list[bytes]:
+    """The pieces again."""
+    whole = held[f"{name}_bytes"].tobytes()
+    return [whole[a:b] for a, b in itertools.pairwise([0, *held[f"{name}_ends"].tolist()])]

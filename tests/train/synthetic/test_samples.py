@@ -93,6 +93,15 @@ def test_plans_rendered_together_are_those_rendered_one_by_one(tiny_body):
         assert np.mean(away > 1) < 0.002
 
 
+@pytest.mark.gpu
+def test_a_card_draws_what_the_processor_draws(tiny_body):
+    plans = [random_plan(np.random.default_rng(i), size_px=SIZE, sources=Sources(), body=tiny_body) for i in range(16)]
+    for here, there in zip(rendered(plans), rendered(plans, device="cuda"), strict=True):
+        np.testing.assert_array_equal(here.units, there.units)
+        assert (here.visible == there.visible).mean() > 0.9
+        assert np.mean(np.abs(here.image_bgr.astype(int) - there.image_bgr) > 4) < 0.01
+
+
 def test_a_joint_behind_another_person_or_a_thing_is_hidden(tiny_body):
     plan = random_plan(np.random.default_rng(1), size_px=SIZE, sources=Sources(), body=tiny_body)
     subject = plan.people[plan.subject]
