@@ -35,7 +35,8 @@ from calib.verdict import Reason
 
 REACH_S = 0.6  # clocks that lie farther apart are not found
 COARSE_STEP_S = 0.04
-COARSE_FRAMES = 150
+COARSE_FRAMES = 100
+COARSE_WIDTHS = (5.0,)
 LIMIT_PX = 10.0  # at 950 px of focal length: residuals count as no more in the coarse search
 WIDTHS = (6.0, 4.0, 3.0)
 STEPS = 6
@@ -157,7 +158,7 @@ class _Search:
             start = best_of(sampled(pairs, "accurate"), pairs, limit_px)
             if start is None:
                 return float("nan"), None
-            relative = refined(pairs, voted(start, pairs).relative).relative
+            relative = refined(pairs, voted(start, pairs).relative, widths=COARSE_WIDTHS).relative
         return truncated_cost(relative.E, pairs, limit_px), relative
 
     def together(self, offset_s: float, relative: Relative, *, fixed: bool) -> tuple[Clock, float, Relative]:

@@ -16,6 +16,8 @@ from train.synthetic.shards import Shard, read_shard
 # a hidden joint of a rendered person is known exactly, but nobody could see it
 HIDDEN_WEIGHT = 0.5
 MIN_INSIDE = 6
+# of the root's distance; a joint nearer to the lens, or behind it, has no place in the picture
+MIN_AHEAD = 0.05
 
 
 def read_synthetic(folder: Path) -> list[Sample]:
@@ -54,14 +56,15 @@ def samples_of(shard: Shard, name: str) -> list[Sample]:
     samples = []
     for i, jpeg in enumerate(shard.jpegs):
         units, depth = shard.units[i].astype(np.float64), shard.depth[i]
-        inside = (np.abs(units) < 0.5).all(axis=1)
+        ahead = 1 + depth / shard.f_over_side[i] > MIN_AHEAD
+        inside = (np.abs(units) < 0.5).all(axis=1) & ahead
         if inside.sum() < MIN_INSIDE:
             continue
         f_px = float(shard.f_over_side[i]) * shard.size_px
         center = (shard.size_px - 1) / 2
         K = np.array([[f_px, 0, center], [0, f_px, center], [0, 0, 1]])
         px = crop_px_from_units(units, shard.size_px)
-        weight = np.where(shard.visible[i] & inside, 1.0, HIDDEN_WEIGHT)[:, None] * np.ones((1, 3))
+        weight = np.where(shard.visible[i] & inside, 1.0, HIDDEN_WEIGHT * ahead)[:, None] * np.ones((1, 3))
         samples.append(
             Sample(
                 name=f"{name}/{i}",

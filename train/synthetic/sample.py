@@ -32,6 +32,8 @@ from train.synthetic.photograph import photographed
 from train.synthetic.plan import Plan, random_plan
 from train.synthetic.sources import Sources
 
+# a joint nearer to the lens has no place in the picture
+MIN_Z_M = 0.05
 # a joint counts as seen when its own body's surface is at most this far in front of it, in body heights
 SKIN_DEPTH = 0.07
 DEEP_JOINTS = {R_HIP: 0.12, L_HIP: 0.12, PELVIS: 0.14, THORAX: 0.12, HEAD_TOP: 0.08}
@@ -116,7 +118,9 @@ def _visible(plans: Sequence[Plan], drawing: Drawing, subject: Tensor) -> Tensor
     inside = ((px >= -0.5) & (px < size - 0.5)).all(dim=2)
     uncovered = torch.from_numpy(np.stack([p.uncovered for p in plans])).to(device)
     margin = np.array([DEEP_JOINTS.get(j, SKIN_DEPTH) for j in range(16)]) * np.array([[p.height_m] for p in plans])
-    skin_m = torch.from_numpy(np.stack([_crop_z_m(p) for p in plans]) - margin).to(device)
+    z_m = np.stack([_crop_z_m(p) for p in plans])
+    inside &= torch.from_numpy(z_m > MIN_Z_M).to(device)
+    skin_m = torch.from_numpy(z_m - margin).to(device)
     samples = 2 * size * (2 * size - 1)
     wanted = sample_of(px[..., 0], px[..., 1], size, size).clamp(0, samples - 1)
     wanted += torch.arange(len(plans), device=device)[:, None] * samples

@@ -147,6 +147,23 @@ def test_labels_are_finite_and_depth_counts_from_the_root(tiny_body):
         assert plan.depth[6] == 0
 
 
+def test_a_joint_behind_the_lens_is_neither_seen_nor_taught(tiny_body, tmp_path):
+    plan = random_plan(np.random.default_rng(1), size_px=SIZE, sources=Sources(), body=tiny_body)
+    subject = plan.people[plan.subject]
+    free = replace(plan, people=(subject,), subject=0, laid_over=None, uncovered=np.ones(16, bool))
+    assert rendered([free])[0].visible.sum() > 5
+    way = plan.view.R.T @ np.array([0, 0, 1.0]) * 1e3
+    far = replace(plan.view, t=plan.view.t - plan.view.R @ way)  # everybody is behind it
+    assert not rendered([replace(free, view=far)])[0].visible.any()
+    sample = rendered([free])[0]
+    depth = sample.depth.copy()
+    depth[3] = -1.2 * sample.f_over_side
+    write_shard(tmp_path / "shard_0000_00000.npz", [replace(sample, depth=depth)])
+    weight = read_synthetic(tmp_path)[0].weight
+    assert (weight[3] == 0).all()
+    assert (np.delete(weight, 3, axis=0) > 0).all()
+
+
 @pytest.mark.slow
 def test_of_ten_thousand_people_no_number_is_missing_and_no_seen_joint_lies_outside(tiny_body):
     for start in range(0, 10_000, 8):
