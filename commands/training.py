@@ -21,6 +21,9 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="cbam|wasp|occlusion", help="Leave a part out, for an ablation.")
+    ] = None,
     pack: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Carry the data sets in one file, itself a DATASET."),
@@ -29,20 +32,24 @@ def pretrain(
 ) -> None:
     """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
     from engine.model import ARCHITECTURES
-    from train.pretrain import PRESETS, recipe_for
+    from train.pretrain import PARTS, PRESETS, recipe_for
     from train.pretrain import pretrain as run_pretrain
 
     if weights not in ARCHITECTURES:
         raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
     if preset not in PRESETS:
         raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
+    left_out = without or []
+    if unknown := set(left_out) - set(PARTS):
+        raise typer.BadParameter(f"--without takes {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     if pack is not None:
         _pack(datasets, pack, size_px=ARCHITECTURES[weights].input_px)
         return
     if out is None:
         raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
-    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed)
-    done = run_pretrain(datasets, out, name=weights, recipe=recipe, warm_start=warm_start, imagenet=imagenet)
+    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
+    starts = {"warm_start": warm_start, "imagenet": imagenet}
+    done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, **starts)
     print(f"{done.images_seen} crops in {done.hours:.2f} h; {done.figures}")
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
     write_json(
@@ -68,8 +75,11 @@ def _pack(datasets: list[Path], path: Path, *, size_px: int) -> None:
 
 
 def evaluate(
-    dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET|TAKE", help="A folder of labelled photos or videos; a take.")
+    datasets: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATASET|TAKE...", help="Labelled photos, videos, renderings, takes; COCO for presence."
+        ),
     ],
     weights: Weights = "auto",
     engine: Engine = "auto",
@@ -77,20 +87,23 @@ def evaluate(
     precision: Precision = "auto",
     json_file: Json = None,
 ) -> None:
-    """PCK on labelled photos, or on videos with OpenPose joints; of a labelled take MPJPE, before and after."""
-    if (dataset / "take.toml").is_file():
+    """PCK, 3D errors, scores and presence on data with labels; of labelled takes MPJPE, before and after."""
+    takes = [folder for folder in datasets if (folder / "take.toml").is_file()]
+    if takes:
         from commands.teaching import judge_takes
 
-        judge_takes([dataset], weights, engine, device, precision, json_file)
+        if len(takes) < len(datasets):
+            raise typer.BadParameter("takes are judged by themselves: give only takes, or none")
+        judge_takes(takes, weights, engine, device, precision, json_file)
         return
     from engine.backends import open_engine
     from train.evaluate import evaluate as run_evaluate
-    from train.evaluate import table
+    from train.figures import table
 
     with open_engine(engine, weights, device=device, precision=precision) as opened:
         print(f"{opened.description}, weights {opened.weights_name} {opened.weights_sha256[:12]}")
         with progress_bar("judging") as step:
-            figures = run_evaluate(dataset, opened, progress=step)
+            figures = run_evaluate(datasets, opened, progress=step)
         print(table(figures))
         summary = {f.name: f.summary() for f in figures}
         write_json(json_file, {"weights_sha256": opened.weights_sha256, "figures": summary})

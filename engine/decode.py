@@ -36,6 +36,7 @@ class Marginals:
     z: Float[Tensor, "n j d"]  # over the plane
     window: Float[Tensor, "n j h w"]  # 1 within the window around the peak, else 0
     z_in_window: Float[Tensor, "n j d"]  # over the window alone
+    mass: Float[Tensor, "n j"]  # share of the plane within WINDOW_CELLS of its peak
 
 
 def marginals(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Marginals:
@@ -48,21 +49,24 @@ def marginals(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Marg
     mask = window_mask(plane.detach().unflatten(2, (h, w)), window)
     sums = mass @ torch.stack([torch.ones_like(plane), mask.flatten(2)], dim=-1)  # (n, j, d, 2)
     sums = sums / total[..., None]
-    return Marginals((plane / total).unflatten(2, (h, w)), sums[..., 0], mask, sums[..., 1])
+    plane = (plane / total).unflatten(2, (h, w))
+    return Marginals(plane, sums[..., 0], mask, sums[..., 1], mass_around_peak(plane))
 
 
-def decode(volume: Float[Tensor, "n j d h w"], *, window: int | None = WINDOW_CELLS) -> Float[Tensor, "n j 6"]:
-    """Joints x, y in -0.5 ... 0.5, z in -1 ... 1, then their spreads, all in crop units.
+def decode(volume: Float[Tensor, "n j d h w"], *, window: int | None = WINDOW_CELLS) -> Float[Tensor, "n j 7"]:
+    """Joints x, y in -0.5 ... 0.5, z in -1 ... 1, their spreads, all in crop units; the mass around the peak, 0 ... 1.
 
     `window=None` is the paper's soft-argmax over the whole volume (eqs. 3-5; Sun et al., ECCV 2018). A window takes
     the expectation only over columns within so many cells of the peak of the xy marginal: maps that are unsure
     between left and right are bimodal, and the global expectation lies between the modes. The spread is the root
-    mean square distance of the whole heatmap from the decoded joint, so a second mode shows in it.
+    mean square distance of the whole heatmap from the decoded joint, so a second mode shows in it. The mass says how much of
+    the heatmap stands within WINDOW_CELLS of the peak: of all that a map tells, it is what ranks right and wrong joints
+    best.
     """
     return decode_marginals(marginals(volume, window=window))
 
 
-def decode_marginals(m: Marginals) -> Float[Tensor, "n j 6"]:
+def decode_marginals(m: Marginals) -> Float[Tensor, "n j 7"]:
     """`decode` of sums that are there already."""
     h, w = m.plane.shape[2:]
     device = m.plane.device
@@ -76,7 +80,12 @@ def decode_marginals(m: Marginals) -> Float[Tensor, "n j 6"]:
         ((p * (centers - at[..., None]) ** 2).sum(-1)).sqrt()
         for p, centers, at in ((m.plane.sum(2), x, joint_x), (m.plane.sum(3), y, joint_y), (m.z, z, joint_z))
     ]
-    return torch.stack([joint_x, joint_y, joint_z, *spread], dim=-1)
+    return torch.stack([joint_x, joint_y, joint_z, *spread, m.mass], dim=-1)
+
+
+def mass_around_peak(plane: Float[Tensor, "n j h w"]) -> Float[Tensor, "n j"]:
+    """Share of a plane that sums to 1 within WINDOW_CELLS of its peak, with or without a window in the decode."""
+    return (plane * window_mask(plane.detach(), WINDOW_CELLS)).sum((2, 3))
 
 
 def window_mask(plane: Float[Tensor, "n j h w"], window: int | None) -> Float[Tensor, "n j h w"]:
@@ -104,7 +113,7 @@ class Decoded(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n 16 6"], Float[Tensor, "n"]]:
-        """Joints with spreads, and the probability of presence."""
+    def forward(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n 16 7"], Float[Tensor, "n"]]:
+        """Joints with spreads and masses, and the probability of presence."""
         volume, presence = self.network((crops_rgb - self.mean) / self.std)
         return decode(volume, window=self.window), torch.sigmoid(presence.float())

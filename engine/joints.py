@@ -12,13 +12,15 @@ from engine.crop import BOX_MARGIN, Box, crop_camera, crop_px_from_units
 
 # a pose smaller than this in its crop is no pose that could be judged
 FILL_MIN = 0.2
+# keeps the logit of a mass of 0 or 1 finite
+MASS_FLOOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOutput:
     """Raw numbers of one frame, a row per box."""
 
-    joints: Float32[ndarray, "people 16 6"]  # x, y, z in crop units, then their sigmas
+    joints: Float32[ndarray, "people 16 7"]  # x, y, z in crop units, their sigmas, mass around the peak
     presence: Float32[ndarray, "people"]  # probability that the crop shows a person
 
 
@@ -36,15 +38,29 @@ class Joints:
 
 @dataclass(frozen=True, slots=True)
 class ScoreMap:
-    """Maps a joint's spread to the probability that it lies within 0.2 torso: a logistic curve."""
+    """The probability that a joint lies within 0.2 torso, from its mass around the peak: a logistic curve.
+
+    Where somebody is small in the crop, the same mass stands within a larger part of the body, so it says less.
+    """
 
     intercept: float
-    slope: float  # per unit of log(spread in crop units), negative
+    mass: float  # per unit of the mass' logit, positive
+    fill: float  # per unit of log(fill), positive
 
-    def __call__(self, sigma: Float64[ndarray, "... 3"]) -> Float64[ndarray, "..."]:
-        """Scores in [0, 1] from the spreads along x, y, z; z plays no part."""
-        spread = np.hypot(sigma[..., 0], sigma[..., 1])
-        return 1.0 / (1.0 + np.exp(-(self.intercept + self.slope * np.log(spread + 1e-6))))
+    def __call__(self, mass: Float64[ndarray, "... j"], fill: Float64[ndarray, "..."]) -> Float64[ndarray, "... j"]:
+        """Scores in [0, 1] from masses in [0, 1] and from how far each person fills the crop."""
+        logit = self.intercept + self.mass * mass_logit(mass) + self.fill * np.log(fill)[..., None]
+        return 1.0 / (1.0 + np.exp(-logit))
+
+
+def mass_logit(mass: Float64[ndarray, "..."]) -> Float64[ndarray, "..."]:
+    """log(m / (1 - m)), finite at both ends."""
+    return np.log((mass + MASS_FLOOR) / (1.0 - mass + MASS_FLOOR))
+
+
+def fill_of(units: Float64[ndarray, "... 16 2"]) -> Float64[ndarray, "..."]:
+    """How far a pose fills its crop: 1 in a box as training has it, less where the person is small."""
+    return np.asarray(np.clip(np.ptp(units, axis=-2).max(axis=-1) * BOX_MARGIN, FILL_MIN, 1.0))
 
 
 def read_joints(
@@ -55,8 +71,6 @@ def read_joints(
     for row, presence, box in zip(output.joints.astype(np.float64), output.presence, boxes, strict=True):
         camera = crop_camera(box, K, 1)  # with a crop of one pixel, units and pixels differ by a shift
         px = camera.to_px(crop_px_from_units(row[:, :2], 1))
-        # the map was fitted on people who fill their crop: where somebody is small in it, the same spread means more
-        fill = float(np.clip(np.ptp(row[:, :2], axis=0).max() * BOX_MARGIN, FILL_MIN, 1.0))
-        score = score_map(row[:, 3:] / fill)
-        people.append(Joints(px, row[:, 2] - row[6, 2], row[:, 3:], score, float(presence), box))
+        score = score_map(row[:, 6], fill_of(row[:, :2]))
+        people.append(Joints(px, row[:, 2] - row[6, 2], row[:, 3:6], score, float(presence), box))
     return people

@@ -20,7 +20,7 @@ from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
 from engine.skeleton import JOINT_NAMES
 
-SCHEMA = 1
+SCHEMA = 2
 BUNDLED = Path(__file__).parent / "bundled"
 NAMES = ("lite", "full")
 
@@ -106,6 +106,8 @@ def read_weights(path: Path) -> Weights:
 def _described(record: dict[str, Any], path: Path, state: dict[str, Tensor], digest: str) -> Weights:
     if record["schema"] > SCHEMA:
         raise WeightsError(f"{path} has schema {record['schema']}, this program reads up to {SCHEMA}; update it")
+    if record["schema"] < SCHEMA:  # its scores come from other numbers than the engines give now
+        raise WeightsError(f"{path} was written by an older version (schema {record['schema']}); train it again")
     if tuple(record["joints"]) != JOINT_NAMES:
         raise WeightsError(f"{path} predicts other joints ({record['joints'][:3]}...); this program needs mpii16")
     architecture = dict(record["architecture"], wasp_rates=tuple(record["architecture"]["wasp_rates"]))

@@ -23,13 +23,13 @@ from engine.skeleton import LIMB_JOINTS, MIRROR, PELVIS, THORAX
 # --- a person or nobody: chosen with the bundled weights on videos and photos, with and without people ---
 # presence and quality of a first look that are worth a second one; low, because a first box fits badly
 CANDIDATE_PRESENCE = 0.3
-CANDIDATE_QUALITY = 0.1
+CANDIDATE_QUALITY = 0.08
 # what a settled box must reach before somebody is said to be there
 ACCEPT_PRESENCE = 0.6
-ACCEPT_QUALITY = 0.25
+ACCEPT_QUALITY = 0.2
 # below these a track looks away; lower than the ones above, so that a track does not flicker
 LOSE_PRESENCE = 0.3
-LOSE_QUALITY = 0.12
+LOSE_QUALITY = 0.1
 # a joint at or above this score places the next box in full; low, since a box forgives 0.1 of its side, five
 # times the distance that scores are about
 JOINT_SCORE = 0.15

@@ -1,4 +1,4 @@
-"""The score map: how likely a joint with this spread lies within 0.2 torso, fitted on people not trained on."""
+"""The score map: how likely a joint lies within 0.2 torso, fitted on people not trained on."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 from scipy.optimize import minimize
 
-from engine.joints import ScoreMap
+from engine.joints import ScoreMap, mass_logit
 
 
-def fit_score_map(sigma: Float64[ndarray, "n 3"], hit: Bool[ndarray, "n"]) -> ScoreMap:
-    """Logistic regression of hits on the logarithm of the spread (Platt 1999).
+def fit_score_map(mass: Float64[ndarray, "n"], fill: Float64[ndarray, "n"], hit: Bool[ndarray, "n"]) -> ScoreMap:
+    """Logistic regression of hits on the mass' logit and the logarithm of the fill (Platt 1999).
 
-    Where all joints are right, or all wrong, the spread tells nothing: every score is the share of hits (Laplace).
+    Where all joints are right, or all wrong, nothing ranks them: every score is the share of hits (Laplace).
     """
     if hit.all() or not hit.any():
-        return ScoreMap(intercept=float(np.log((hit.sum() + 1) / ((~hit).sum() + 1))), slope=0.0)
-    x = np.log(np.hypot(sigma[:, 0], sigma[:, 1]) + 1e-6)
+        return ScoreMap(intercept=float(np.log((hit.sum() + 1) / ((~hit).sum() + 1))), mass=0.0, fill=0.0)
+    x = np.column_stack([np.ones(len(hit)), mass_logit(mass), np.log(fill)])
     sign = np.where(hit, 1.0, -1.0)
-
-    def loss(line: Float64[ndarray, "2"]) -> float:
-        return float(np.logaddexp(0.0, -sign * (line[0] + line[1] * x)).mean())
-
-    best = minimize(loss, np.array([0.0, -1.0]), method="BFGS")
-    return ScoreMap(intercept=float(best.x[0]), slope=float(best.x[1]))
+    best = minimize(lambda line: float(np.logaddexp(0.0, -sign * (x @ line)).mean()), np.zeros(3), method="BFGS")
+    return ScoreMap(*(float(v) for v in best.x))
 
 
 def expected_calibration_error(score: Float64[ndarray, "n"], hit: Bool[ndarray, "n"], *, bins: int = 10) -> float:

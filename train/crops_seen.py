@@ -19,7 +19,7 @@ from train.stream import plain_loader
 class Seen:
     """Predictions and labels of the same crops, in crop units."""
 
-    joints: Float64[ndarray, "n 16 6"]
+    joints: Float64[ndarray, "n 16 7"]
     presence: Float64[ndarray, "n"]
     target: Float64[ndarray, "n 16 3"]
     labelled: Bool[ndarray, "n 16"]

@@ -1,14 +1,15 @@
-"""Figures on labelled data: photos with 14 joints, or videos with another program's joints. No box is ever made up.
+"""Figures on labelled data: photos with 14 joints, rendered people, videos with another program's joints.
 
 Photos are judged twice: with the label's box, as MPII's protocol gives one, and with no box at all, the way a user's
-photo is seen. A video is judged through the live pipeline; a frame in which nobody is found counts as wrong.
+photo is seen. Rendered people are judged in 3D, with their own box and lens. A video is judged through the live
+pipeline. Somebody who is not found counts as wrong. No box is ever made up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,53 +18,57 @@ from numpy import ndarray
 
 from calib.camera import Camera
 from engine.backends import Engine
+from engine.crop import crop_camera, lift
 from engine.joints import Joints, read_joints
-from engine.skeleton import JOINT_NAMES, LIMB_JOINTS
+from engine.skeleton import LIMB_JOINTS, ROOT
 from realtime.capture import Capture
 from realtime.frame import Frame
 from realtime.pipeline import Pipeline
+from realtime.result import Person
 from realtime.sources import open_source
 from realtime.tracker import Tracker
-from train.datasets.labelled2d import frozen_list, read_labelled2d, torso_labelled
-from train.datasets.openpose import read_labelled_videos
+from train.calibrate_score import auroc
+from train.datasets.coco import read_person_free_squares
+from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
+from train.datasets.openpose import LabelledVideo, read_labelled_videos
 from train.datasets.sample import ASSUMED_FOV_DEG, Sample
-from train.metrics import pck_hits, swap_rate
+from train.datasets.synthetic import read_people_3d
+from train.figures import Figures, figures_2d, score_figures
+from train.metrics import n_mpjpe_mm, p_mpjpe_mm
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """PCK of one list of pictures or frames."""
+def evaluate(folders: Sequence[Path], engine: Engine, *, progress: Progress | None = None) -> list[Figures]:
+    """Figures of data set folders; photos of people beside a COCO folder also judge presence.
 
-    name: str
-    people: int
-    found: int  # in how many somebody was seen
-    pck_at_0_2: float  # torso lengths, twelve limb joints, a person not found is wrong
-    swap_rate: float
-    per_joint: tuple[float, ...]  # PCK of the twelve
-
-    def summary(self) -> dict[str, object]:
-        """For a JSON file."""
-        joints = {JOINT_NAMES[j]: round(p, 4) for j, p in zip(LIMB_JOINTS, self.per_joint, strict=True)}
-        return {
-            "people": self.people,
-            "found": self.found,
-            "pck_at_0.2": round(self.pck_at_0_2, 4),
-            "swap_rate": round(self.swap_rate, 4),
-            "pck_at_0.2_per_joint": joints,
-        }
-
-
-def evaluate(folder: Path, engine: Engine, *, progress: Progress | None = None) -> list[Figures]:
-    """Figures of a data set folder. DatasetError when it holds nothing that can be judged."""
-    if any(folder.glob("openpose_*.npz")):
-        return evaluate_videos(folder, engine, progress=progress)
-    return evaluate_photos(folder, engine, progress=progress)
+    DatasetError when a folder holds nothing that can be judged.
+    """
+    step = progress or (lambda done, total: None)
+    figures: list[Figures] = []
+    present: list[float] = []
+    absent: list[float] = []
+    for folder in folders:
+        if any(folder.glob("openpose_*.npz")):
+            figures += [_judged_video(folder, video, engine, step) for video in read_labelled_videos(folder)]
+        elif any(folder.glob("shard_*.npz")):
+            figures.append(_judged_renderings(folder, engine, step))
+        elif any(folder.glob("annotations/instances_*.json")):
+            absent += _presence_where_nobody_is(folder, engine, step)
+        else:
+            judged, presence = _judged_photos(folder, engine, step)
+            figures, present = figures + judged, present + presence
+    if present and absent:
+        positive = np.arange(len(present) + len(absent)) < len(present)
+        name = f"presence, {len(present)} people against {len(absent)} squares without"
+        figures.append(Figures(name, {"presence_auroc": auroc(np.array(present + absent), positive)}))
+    if not figures:
+        raise DatasetError("COCO pictures judge presence only beside photos of people: give both folders")
+    return figures
 
 
-def evaluate_photos(folder: Path, engine: Engine, *, progress: Progress | None = None) -> list[Figures]:
-    """PCK on photos: the frozen test list where the folder has it, else every photo with its torso labelled."""
+def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[Figures], list[float]]:
+    """The frozen test list where the folder has it, else every photo with its torso labelled; presence in each."""
     samples = [s for s in read_labelled2d(folder) if torso_labelled(s)]
     test = frozen_list("lspet_test_500")
     listed = [s for s in samples if s.name in test]
@@ -72,69 +77,87 @@ def evaluate_photos(folder: Path, engine: Engine, *, progress: Progress | None =
     with_box, without = [], []
     for i, sample in enumerate(chosen):
         image = sample.image_bgr()
-        assert sample.box is not None
-        output = engine.infer(image, [sample.box], sample.K)
-        with_box.append(read_joints(output, [sample.box], sample.K, engine.score_map)[0].px)
+        with_box.append(_in_own_box(sample, engine))
         tracker = Tracker(engine, sample.K, people=1, track=False)
-        without.append(_largest([joints for _, joints in tracker(Frame(0, 0.0, image))]))
-        if progress:
-            progress(i + 1, len(chosen))
-    true, labelled = _labels(chosen)
-    return [
-        _figures(f"{what}, label's box", np.stack(with_box), true, labelled),
-        _figures(f"{what}, no box given", np.stack(without), true, labelled),
-    ]
+        without.append(_px(_largest([joints for _, joints in tracker(Frame(0, 0.0, image))])))
+        step(i + 1, len(chosen))
+    true = np.stack([s.joints_px for s in chosen]).astype(np.float64)
+    labelled = np.stack([s.weight[:, 0] > 0 for s in chosen])
+    px, score = np.stack([j.px for j in with_box]), np.stack([j.score for j in with_box])
+    boxed = figures_2d(f"{what}, label's box", px, true, labelled)
+    boxed = replace(boxed, numbers=boxed.numbers | score_figures(score, px, true, labelled))
+    found = figures_2d(f"{what}, no box given", np.stack(without), true, labelled)
+    return [boxed, found], [j.presence for j in with_box]
 
 
-def evaluate_videos(folder: Path, engine: Engine, *, progress: Progress | None = None) -> list[Figures]:
-    """PCK of each video against the joints beside it, through the live pipeline."""
-    figures = []
-    for video in read_labelled_videos(folder):
-        predicted = []
-        with closing(open_source(video=str(video.path))) as source, Capture(source) as capture:
-            width, height = source.size_px
-            pipeline = Pipeline(engine, Camera.from_fov(width, height, ASSUMED_FOV_DEG))
-            for frame in capture.frames():
-                predicted.append(_largest([person.joints for person in pipeline(frame).people]))
-                if progress:
-                    progress(len(predicted), len(video.joints))
-        n = min(len(predicted), len(video.joints))
-        true, labelled = video.joints[:n, :, :2], video.joints[:n, :, 2] > 0
-        name = f"{folder.name} {video.path.stem}, no box given"
-        figures.append(_figures(name, np.stack(predicted[:n]), np.nan_to_num(true), labelled))
-    return figures
+def _presence_where_nobody_is(folder: Path, engine: Engine, step: Progress) -> list[float]:
+    """Presence in squares without a person of photos that no training sees."""
+    squares = read_person_free_squares(folder)
+    presence = []
+    for i, (image, box, K) in enumerate(squares):
+        presence.append(float(engine.infer(image, [box], K).presence[0]))
+        step(i + 1, len(squares))
+    return presence
 
 
-def table(figures: Sequence[Figures]) -> str:
-    """The figures for a terminal."""
-    width = max(len(f.name) for f in figures)
-    lines = [f"{'':<{width}}  PCK@0.2  found   left/right swaps"]
-    for f in figures:
-        found = f"{f.found}/{f.people}"
-        lines.append(f"{f.name:<{width}}  {f.pck_at_0_2:7.3f}  {found:>8}  {100 * f.swap_rate:5.1f} %")
-    return "\n".join(lines)
-
-
-def _largest(people: Sequence[Joints]) -> Float64[ndarray, "16 2"]:
+def _judged_renderings(folder: Path, engine: Engine, step: Progress) -> Figures:
+    """2D and 3D errors of rendered people; 3D after the best scale (N-MPJPE) and the best similarity (P-MPJPE)."""
+    people = read_people_3d(folder)
     if not people:
-        return np.full((16, 2), np.nan)
-    return max(people, key=lambda joints: joints.box.side_px).px
+        raise DatasetError(f"{folder} holds shards without distances; render it again: python run.py synth")
+    px, predicted = [], []
+    for i, person in enumerate(people):
+        sample = person.sample
+        joints = _in_own_box(sample, engine)
+        camera = crop_camera(joints.box, sample.K, 1)
+        px.append(joints.px)
+        predicted.append(lift(camera, camera.to_crop(joints.px), joints.depth, root_z_m=person.root_z_m))
+        step(i + 1, len(people))
+    true_px = np.stack([p.sample.joints_px for p in people]).astype(np.float64)
+    inside = np.stack([p.inside for p in people])
+    true = np.stack([p.joints_m for p in people])
+    figures = figures_2d(f"{folder.name}, {len(people)} rendered people", np.stack(px), true_px, inside)
+    errors = {
+        "n_mpjpe_mm": n_mpjpe_mm(np.stack(predicted), true, root=ROOT),
+        "p_mpjpe_mm": p_mpjpe_mm(np.stack(predicted), true),
+    }
+    return replace(figures, numbers=figures.numbers | errors)
 
 
-def _labels(samples: Sequence[Sample]) -> tuple[Float64[ndarray, "n 16 2"], ndarray]:
-    true = np.stack([s.joints_px for s in samples]).astype(np.float64)
-    return true, np.stack([s.weight[:, 0] > 0 for s in samples])
-
-
-def _figures(name: str, predicted: ndarray, true: ndarray, labelled: ndarray) -> Figures:
-    hits, counts = pck_hits(predicted, true, labelled)
-    with np.errstate(invalid="ignore"):
-        per_joint = tuple(float(x) for x in hits.sum(0) / counts.sum(0))
-    return Figures(
-        name=name,
-        people=len(predicted),
-        found=int(np.isfinite(predicted).all(axis=(1, 2)).sum()),
-        pck_at_0_2=float(hits.sum() / counts.sum()),
-        swap_rate=swap_rate(predicted, true, labelled),
-        per_joint=per_joint,
+def _judged_video(folder: Path, video: LabelledVideo, engine: Engine, step: Progress) -> Figures:
+    """Against the joints beside the video, and against the folder's 3D reference where it has one."""
+    people: list[Person | None] = []
+    with closing(open_source(video=str(video.path))) as source, Capture(source) as capture:
+        width, height = source.size_px
+        pipeline = Pipeline(engine, Camera.from_fov(width, height, ASSUMED_FOV_DEG))
+        for frame in capture.frames():
+            people.append(max(pipeline(frame).people, key=lambda p: p.joints.box.side_px, default=None))
+            step(len(people), len(video.joints))
+    n = min(len(people), len(video.joints))
+    true, labelled = video.joints[:n, :, :2], video.joints[:n, :, 2] > 0
+    px = np.stack([_px(None if p is None else p.joints) for p in people[:n]])
+    figures = figures_2d(f"{folder.name} {video.path.stem}, no box given", px, np.nan_to_num(true), labelled)
+    if video.reference_m is None:
+        return figures
+    limbs = list(LIMB_JOINTS)
+    seen = [
+        i for i in range(min(n, len(video.reference_m))) if people[i] and np.isfinite(video.reference_m[i, limbs]).all()
+    ]
+    predicted = np.stack([people[i].offsets_m[limbs] for i in seen])  # type: ignore[union-attr]
+    return replace(
+        figures, numbers=figures.numbers | {"p_mpjpe_mm": p_mpjpe_mm(predicted, video.reference_m[np.ix_(seen, limbs)])}
     )
+
+
+def _in_own_box(sample: Sample, engine: Engine) -> Joints:
+    assert sample.box is not None
+    output = engine.infer(sample.image_bgr(), [sample.box], sample.K)
+    return read_joints(output, [sample.box], sample.K, engine.score_map)[0]
+
+
+def _largest(people: Sequence[Joints]) -> Joints | None:
+    return max(people, key=lambda joints: joints.box.side_px, default=None)
+
+
+def _px(joints: Joints | None) -> Float64[ndarray, "16 2"]:
+    return np.full((16, 2), np.nan) if joints is None else joints.px

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.crop import Box
 from engine.decode import Decoded
-from engine.joints import ScoreMap
+from engine.joints import ScoreMap, fill_of
 from engine.model import ARCHITECTURES, PoseResNet
 from engine.skeleton import LIMB_JOINTS
 from engine.weights import Weights, load_imagenet_backbone, read_weights, write_weights
@@ -29,6 +30,8 @@ from train.stream import Pool
 SHARES: dict[Kind, float] = {"labelled": 0.38, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
 # of photos that are on no frozen list, every so many judge; with fewer than that a figure means nothing
 VALIDATION_EVERY, VALIDATION_MIN = 20, 8
+# the score map is fitted on boxes that fit, and on wider ones as a search has them
+SCORE_SCALES = (1.0, 1.6, 2.4)
 SHEET = 60  # people on the contact sheet of predictions
 TERMS = {
     "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
@@ -38,6 +41,9 @@ TERMS = {
     "photos": "jetson-inference pictures, MIT-like NVIDIA licence",
     "textures_dtd": "Describable Textures Dataset (Cimpoi et al. 2014): research use",
 }
+
+
+PARTS = ("cbam", "wasp", "occlusion")  # what the paper's ablation (Table 4) leaves out
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,16 @@ class Pretrained:
     hours: float
 
 
-def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0) -> Recipe:
+def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0, without: Sequence[str] = ()) -> Recipe:
     """A preset's recipe for a network of this input side."""
     phases = tuple(
         Phase(until, max(32, int(input_px * share) // 32 * 32), strength)
         for until, share, strength in PRESETS[preset].phases
     )
-    return Recipe(hours=hours, phases=phases, learning_rate=PRESETS[preset].learning_rate, seed=seed)
+    recipe = Recipe(hours=hours, phases=phases, learning_rate=PRESETS[preset].learning_rate, seed=seed)
+    if "occlusion" in without:
+        return replace(recipe, augmentation=replace(recipe.augmentation, occlusion=0.0))
+    return recipe
 
 
 def pretrain(
@@ -83,6 +92,7 @@ def pretrain(
     recipe: Recipe,
     warm_start: Path | None = None,
     imagenet: Path | None = None,
+    without: Sequence[str] = (),
 ) -> Pretrained:
     """Train `name` on the data sets in `folders`; `out` becomes the run folder and holds NAME.safetensors.
 
@@ -91,7 +101,7 @@ def pretrain(
     """
     found = find_datasets(folders)
     pools, validation = pools_of(found)
-    architecture = ARCHITECTURES[name]
+    architecture = replace(ARCHITECTURES[name], cbam="cbam" not in without, wasp="wasp" not in without)
     start = None
     if warm_start is not None:
         weights = read_weights(warm_start)
@@ -102,7 +112,7 @@ def pretrain(
         start = network.state_dict()
     _write_configuration(out, name, recipe, found)
     run, state = fit(architecture, pools, validation, recipe, out, start=start)
-    weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, -1.0), {}, "")
+    weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
     weights = calibrated(weights, validation, card=_card(found, recipe, run))
     path = out / f"{name}.safetensors"
     write_weights(weights, path)
@@ -135,22 +145,30 @@ def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:
 
 def calibrated(weights: Weights, validation: Sequence[Sample], *, card: dict[str, object]) -> Weights:
     """The weights with a score map fitted on half of the validation list, and figures, scores on the other half."""
-    seen = predict(Decoded(weights.network(), window=weights.window).eval(), validation, weights.architecture.input_px)
-    hits, counts = pck_hits(seen.joints[..., :2], seen.target[..., :2], seen.labelled)
-    sigma = seen.joints[:, list(LIMB_JOINTS), 3:]
-    half = np.arange(len(hits)) % 2 == 0
-    fitted = counts & half[:, None]
-    score_map = fit_score_map(sigma[fitted], hits[fitted])
-    held = counts & ~half[:, None]
-    score = score_map(sigma[held])
+    model = Decoded(weights.network(), window=weights.window).eval()
+    seen = [predict(model, _wider(validation, k), weights.architecture.input_px) for k in SCORE_SCALES]
+    judged = [pck_hits(s.joints[..., :2], s.target[..., :2], s.labelled) for s in seen]
+    mass = np.stack([s.joints[:, list(LIMB_JOINTS), 6] for s in seen])  # (scales, people, limbs)
+    fill = np.stack([fill_of(s.joints[..., :2]) for s in seen])[..., None] * np.ones_like(mass)
+    hits, counts = (np.stack(column) for column in zip(*judged, strict=True))
+    half = (np.arange(len(validation)) % 2 == 0)[:, None]
+    fitted, held = counts & half, (counts & ~half)[0]
+    score_map = fit_score_map(mass[fitted], fill[fitted], hits[fitted])
+    score = score_map(mass[0], fill[0][:, 0])[held]
+    joints, target, labelled = seen[0].joints[..., :2], seen[0].target[..., :2], seen[0].labelled
     figures = {
-        "validation_pck_at_0.2": round(float(hits.sum() / counts.sum()), 4),
-        "validation_swap_rate": round(swap_rate(seen.joints[..., :2], seen.target[..., :2], seen.labelled), 4),
-        "score_ece": round(expected_calibration_error(score, hits[held]), 4),
-        "score_auroc": round(auroc(score, hits[held]), 4),
+        "validation_pck_at_0.2": round(float(hits[0].sum() / counts[0].sum()), 4),
+        "validation_swap_rate": round(swap_rate(joints, target, labelled), 4),
+        "score_ece": round(expected_calibration_error(score, hits[0][held]), 4),
+        "score_auroc": round(auroc(score, hits[0][held]), 4),
     }
     figures = {name: value for name, value in figures.items() if np.isfinite(value)}
     return replace(weights, score_map=score_map, card={**card, "figures": figures})
+
+
+def _wider(samples: Sequence[Sample], scale: float) -> list[Sample]:
+    """The same people in boxes so many times as wide, as a search sees them."""
+    return [replace(s, box=s.box and Box(s.box.center_px, s.box.side_px * scale)) for s in samples]
 
 
 def _card(found: Sequence[Found], recipe: Recipe, run: PoseTraining) -> dict[str, object]:

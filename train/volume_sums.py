@@ -15,13 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from engine.decode import Marginals, window_mask
+from engine.decode import Marginals, mass_around_peak, window_mask
 
 
 def marginals_with_gradient(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Marginals:
     """The sums of the soft-maxed volume; half-precision volumes are summed in float32."""
     plane, z, z_in_window, mask = _Sums.apply(volume, window)  # type: ignore[misc] - untyped in torch
-    return Marginals(plane, z, mask, z_in_window)
+    return Marginals(plane, z, mask, z_in_window, mass_around_peak(plane.detach()))
 
 
 class _Sums(torch.autograd.Function):

@@ -34,7 +34,7 @@ class Agreement:
 
 
 def agreement(
-    ours: Float32[ndarray, "n 16 6"], theirs: Float32[ndarray, "n 16 6"], architecture: Architecture
+    ours: Float32[ndarray, "n 16 7"], theirs: Float32[ndarray, "n 16 7"], architecture: Architecture
 ) -> Agreement:
     """Compare the joints of two engines, in voxels of the network's volume."""
     voxels = voxels_apart(ours, theirs, architecture)
@@ -42,7 +42,7 @@ def agreement(
 
 
 def voxels_apart(
-    ours: Float32[ndarray, "n 16 6"], theirs: Float32[ndarray, "n 16 6"], architecture: Architecture
+    ours: Float32[ndarray, "n 16 7"], theirs: Float32[ndarray, "n 16 7"], architecture: Architecture
 ) -> Float32[ndarray, "n 16 3"]:
     """Distance along x, y and z, in voxels."""
     side = architecture.input_px // 4

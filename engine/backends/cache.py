@@ -15,6 +15,8 @@ from engine.weights import Weights
 
 PROGRAM = "pose-resnet-live"
 VARIABLE = "POSE_CACHE"
+# what compiled networks give; a new number where that changes: 2 = joints with the mass around their peak
+OUTPUTS = "2"
 # of a key: more than enough to tell some dozen folders apart
 DIGITS = 20
 
@@ -34,7 +36,7 @@ def cache_folder() -> Path:
 def cache_key(weights: Weights, *depends_on: str) -> str:
     """A name that changes with the weights and with everything else that the cached thing depends on."""
     digest = hashlib.sha256()
-    for text in (weights.sha256 or _state_sha256(weights), str(weights.architecture), str(weights.window), *depends_on):
+    for text in (weights.sha256 or _state_sha256(weights), str(weights.architecture), str(weights.window), OUTPUTS, *depends_on):
         digest.update(text.encode() + b"\0")
     return digest.hexdigest()[:DIGITS]
 

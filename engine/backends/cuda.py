@@ -58,12 +58,12 @@ class PosesInFrame(nn.Module):
 
     def forward(
         self, frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n 16"]
-    ) -> tuple[Float32[Tensor, "n 16 6"], Float32[Tensor, "n"]]:
+    ) -> tuple[Float32[Tensor, "n 16 7"], Float32[Tensor, "n"]]:
         """Joints with spreads, and the probability of presence, of each box."""
         crops_rgb = cut_on_card(frame_bgr, numbers, size_px=self.size_px)
         return self.poses(crops_rgb)
 
-    def poses(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float32[Tensor, "n 16 6"], Float32[Tensor, "n"]]:
+    def poses(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float32[Tensor, "n 16 7"], Float32[Tensor, "n"]]:
         """The same for crops that are cut."""
         pictures = ((crops_rgb - self.mean) / self.std).to(self._dtype, memory_format=torch.channels_last)
         volume, presence = self.network(pictures)
@@ -73,7 +73,7 @@ class PosesInFrame(nn.Module):
 @dataclass(frozen=True, slots=True)
 class _Nobody:
     def result(self) -> EngineOutput:
-        return EngineOutput(np.zeros((0, 16, 6), np.float32), np.zeros(0, np.float32))
+        return EngineOutput(np.zeros((0, 16, 7), np.float32), np.zeros(0, np.float32))
 
 
 class CudaEngine:

@@ -42,7 +42,7 @@ class EagerEngine:
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Done:
         """Computes at once: the ticket is ready when this returns."""
         if not boxes:
-            return _Done(EngineOutput(np.zeros((0, 16, 6), np.float32), np.zeros(0, np.float32)))
+            return _Done(EngineOutput(np.zeros((0, 16, 7), np.float32), np.zeros(0, np.float32)))
         crops = np.stack([cut(image_bgr, crop_camera(box, K, self.input_px)) for box in boxes])
         batch = torch.from_numpy(np.ascontiguousarray(crops[..., ::-1].transpose(0, 3, 1, 2)))
         with torch.inference_mode(), torch.autocast(self._device.type, self._half, enabled=self._half is not None):

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.decode import Z_RANGE, bin_centers
+from engine.decode import WINDOW_CELLS, Z_RANGE, bin_centers
 
 
-def decode_by_gathering(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Float[Tensor, "n j 6"]:
+def decode_by_gathering(volume: Float[Tensor, "n j d h w"], *, window: int | None) -> Float[Tensor, "n j 7"]:
     """What `engine.decode.decode` says, in fewer passes over the volume."""
     h, w = volume.shape[3:]
     volume = volume.float().flatten(3)  # (n, j, d, h w)
@@ -26,15 +26,16 @@ def decode_by_gathering(volume: Float[Tensor, "n j d h w"], *, window: int | Non
     z = bin_centers(depth.shape[2], span=Z_RANGE, device=volume.device)
     grid = plane.unflatten(2, (h, w)) / total[..., None]
     columns, rows, depth = grid.sum(2), grid.sum(3), depth / total
+    *joint, share = _in_window(mass, plane, z, (h, w), window or WINDOW_CELLS)
     if window is None:
         joint = [(p * centers).sum(2) for p, centers in ((columns, x), (rows, y), (depth, z))]
-    else:
-        joint = _in_window(mass, plane, z, (h, w), window)
+    elif window != WINDOW_CELLS:
+        share = _in_window(mass, plane, z, (h, w), WINDOW_CELLS)[3]
     spread = [
         (p * (centers - at[..., None]).square()).sum(2).sqrt()
         for p, centers, at in ((columns, x, joint[0]), (rows, y, joint[1]), (depth, z, joint[2]))
     ]
-    return torch.stack([*joint, *spread], dim=-1)
+    return torch.stack([*joint, *spread, share / total[..., 0]], dim=-1)
 
 
 def _in_window(
@@ -44,7 +45,7 @@ def _in_window(
     size: tuple[int, int],
     window: int,
 ) -> list[Float[Tensor, "n j"]]:
-    """Expected x, y, z over the columns within `window` cells of the plane's peak."""
+    """Expected x, y, z over the columns within `window` cells of the plane's peak, and what stands in them."""
     h, w = size
     cells = h * w
     # the first of equal peaks, as arg-max has it; whole numbers up to 4096 are exact in float32
@@ -62,4 +63,4 @@ def _in_window(
     x, y = (2 * columns + 1 - w) / (2 * w), (2 * rows + 1 - h) / (2 * h)
     stacked = index[:, :, None].expand(-1, -1, mass.shape[2], -1)
     depth = (mass.gather(3, stacked) * inside[:, :, None]).sum(3)  # (n, j, d)
-    return [(weight * x).sum(2) / total, (weight * y).sum(2) / total, (depth * z).sum(2) / total]
+    return [(weight * x).sum(2) / total, (weight * y).sum(2) / total, (depth * z).sum(2) / total, total]

@@ -89,7 +89,7 @@ class OnnxEngine:
         self.close()
 
     def _computed(self, crops: list[UInt8[ndarray, "s s 3"]]) -> EngineOutput:
-        joints, presence = [np.zeros((0, 16, 6), np.float32)], [np.zeros(0, np.float32)]
+        joints, presence = [np.zeros((0, 16, 7), np.float32)], [np.zeros(0, np.float32)]
         for i in range(0, len(crops), BATCH_MAX):
             numbers = self._session.run(None, {"crops": np.stack(crops[i : i + BATCH_MAX])})
             joints.append(np.asarray(numbers[0]))

@@ -20,7 +20,7 @@ from engine.backends.lanes import Lane, Mark
 from engine.joints import EngineOutput
 
 BATCHES = (1, 2, 4, 8)
-OUTPUTS = 16 * 6 + 1  # joints, then presence
+OUTPUTS = 16 * 7 + 1  # joints, then presence
 
 
 def batches_of(people: int) -> Iterator[int]:
@@ -36,7 +36,7 @@ class _Program:
     """One batch size: its own inputs and outputs on the card, and the recorded work between them."""
 
     numbers: Tensor  # (batch, 16) float32
-    outputs: Tensor  # (batch, 97) float32
+    outputs: Tensor  # (batch, 113) float32
     run: Callable[[], None]
 
 
@@ -94,7 +94,7 @@ class Slot:
         self._done.wait()
         self._ticket = None
         rows = self._host_outputs.numpy()[:people].copy()
-        return EngineOutput(rows[:, :-1].reshape(-1, 16, 6), rows[:, -1])
+        return EngineOutput(rows[:, :-1].reshape(-1, 16, 7), rows[:, -1])
 
     def drain(self) -> None:
         """Read the ticket that is still here, if there is one."""

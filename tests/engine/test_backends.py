@@ -83,7 +83,7 @@ def test_extreme_pictures_agree_with_eager(engine, engines, small_weights, boxes
 @pytest.mark.parametrize("count", [0, 1, 2, 5, BATCH, BATCH + 3])
 def test_one_box_or_many_give_the_same_numbers(engine, picture, boxes, count):
     together = engine.infer(picture, boxes[:count], K)
-    assert together.joints.shape == (count, 16, 6)
+    assert together.joints.shape == (count, 16, 7)
     assert together.presence.shape == (count,)
     for i in range(count):
         alone = engine.infer(picture, [boxes[i]], K)

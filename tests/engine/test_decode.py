@@ -27,7 +27,7 @@ def test_a_flipped_volume_decodes_to_exactly_the_flipped_joints(window):
     torch.manual_seed(0)
     volume = torch.randn(2, 16, 8, 12, 12) * 4
     plain, flipped = decode(volume, window=window), decode(volume.flip(-1), window=window)
-    sign = torch.tensor([-1.0, 1, 1, 1, 1, 1])
+    sign = torch.tensor([-1.0, 1, 1, 1, 1, 1, 1])
     assert torch.allclose(flipped, plain * sign, atol=2e-6)
 
 
@@ -47,8 +47,16 @@ def test_two_peaks_decode_to_one_of_them_with_a_window_and_between_them_without(
 
 
 def test_the_spread_grows_with_the_blur():
-    sharp, blurred = (decode(bump((0, 0, 0), sharp=s)[None, None])[0, 0, 3:] for s in (25.0, 10.0))
+    sharp, blurred = (decode(bump((0, 0, 0), sharp=s)[None, None])[0, 0, 3:6] for s in (25.0, 10.0))
     assert (blurred > sharp).all()
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_the_mass_around_the_peak_tells_one_peak_from_two(window):
+    one, two = bump((0.3, 0, 0)), torch.logaddexp(bump((0.3, 0, 0)) + 0.1, bump((-0.3, 0, 0)))
+    alone, shared = (float(decode(volume[None, None], window=window)[0, 0, 6]) for volume in (one, two))
+    assert alone > 0.9
+    assert shared == pytest.approx(alone * np.exp(0.1) / (1 + np.exp(0.1)), abs=0.02)
 
 
 def test_a_flat_volume_gives_finite_numbers():
@@ -72,5 +80,5 @@ def test_the_compiled_module_normalises_and_decodes():
         mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
         volume, logit = network((crops - mean[:, None, None]) / std[:, None, None])
         torch.testing.assert_close(joints, decode(volume), atol=1e-4, rtol=0)
-    assert joints.shape == (1, 16, 6)
+    assert joints.shape == (1, 16, 7)
     assert float(presence[0]) == pytest.approx(float(torch.sigmoid(logit[0])), abs=1e-5)

@@ -67,7 +67,7 @@ def test_int8_without_nncf_says_how_to_get_it(unlike, monkeypatch):
 
 
 def test_agreement_counts_what_is_not_a_number_as_apart():
-    joints = np.zeros((2, 16, 6), np.float32)
+    joints = np.zeros((2, 16, 7), np.float32)
     broken = joints.copy()
     broken[0] = np.nan
     assert agreement(joints, joints, SMALL).within(Agreement(0.0, 0.0))

@@ -29,7 +29,7 @@ def test_weights_come_back_in_half_precision(small_weights, tmp_path):
     assert (again.architecture, again.window, again.score_map) == (
         small_weights.architecture,
         3,
-        ScoreMap(-3.0, -1.5),
+        ScoreMap(-0.5, 0.7, 1.3),
     )
     assert len(again.sha256) == 64
     for key, value in small_weights.state.items():
@@ -125,13 +125,14 @@ def test_an_imagenet_checkpoint_of_another_depth_is_refused(tmp_path):
         load_imagenet_backbone(PoseResNet(Architecture(34, 64, 32, 8)), path)
 
 
-def test_the_score_falls_with_the_spread():
-    score = ScoreMap(-3.0, -1.5)(np.array([[0.01, 0.01, 0.3], [0.1, 0.1, 0.0]]))
-    assert score[0] > score[1]
+def test_the_score_grows_with_the_mass_and_with_the_fill():
+    score = ScoreMap(-0.5, 0.7, 1.3)(np.array([[0.0, 0.2, 0.9, 1.0]] * 2), np.array([1.0, 0.4]))
+    assert (np.diff(score, axis=1) > 0).all()
+    assert (score[0] > score[1]).all()
     assert ((score > 0) & (score < 1)).all()
 
 
 def test_a_weights_object_without_a_file_has_no_digest():
     network = PoseResNet(Architecture(18, 64, 32, 8))
-    weights = Weights("x", network.architecture, network.state_dict(), None, ScoreMap(0.0, -1.0), {}, "")
+    weights = Weights("x", network.architecture, network.state_dict(), None, ScoreMap(0.0, 1.0, 0.0), {}, "")
     assert weights.decoded().window is None

@@ -13,8 +13,9 @@ from engine.joints import EngineOutput, ScoreMap
 from engine.skeleton import BONE_OVER_HEIGHT, ROOT
 
 Number = float | int
-# score 0.5 at a spread of 0.06 of the crop, steep
-SCORES = ScoreMap(intercept=3.0 * float(np.log(0.06)), slope=-3.0)
+SCORES = ScoreMap(intercept=0.0, mass=1.0, fill=3.0)
+# half of the mass stands around the peak at a spread of 0.06 of the crop; steep
+HALF_SIGMA = 0.06
 SURE_SIGMA, LOST_SIGMA = 0.015, 0.2
 
 # unit directions, camera axes, from the parent of each bone of BONE_OVER_HEIGHT to its child: a person who faces us
@@ -88,7 +89,7 @@ class FakeEngine:
         self.calls.append(list(boxes))
         size = (image_bgr.shape[1], image_bgr.shape[0])
         rows = [self._row(box, K, size) for box in boxes]
-        joints = np.array([row for row, _ in rows], np.float32).reshape(-1, 16, 6)
+        joints = np.array([row for row, _ in rows], np.float32).reshape(-1, 16, 7)
         if self.broken:
             joints[:] = np.nan
         return FakeTicket(EngineOutput(joints, np.array([presence for _, presence in rows], np.float32)))
@@ -108,7 +109,7 @@ class FakeEngine:
 
     def _row(
         self, box: Box, K: Float64[ndarray, "3 3"], size_px: tuple[int, int]
-    ) -> tuple[Float64[ndarray, "16 6"], float]:
+    ) -> tuple[Float64[ndarray, "16 7"], float]:
         """Joints and presence of the person who fits this box best."""
         best, best_fit = self.rng.uniform(-0.4, 0.4, (16, 3)), 0.0
         seen = np.zeros(16, bool)
@@ -126,7 +127,8 @@ class FakeEngine:
         best[:, :2] = best[:, :2].clip(-0.5, 0.5)
         sigma = np.where(seen, SURE_SIGMA + (1 - best_fit) ** 2 * 0.1, LOST_SIGMA)
         presence = 1.0 / (1.0 + np.exp(-10.0 * (best_fit - 0.5)))
-        return np.column_stack([best, np.repeat(sigma[:, None], 3, axis=1)]), presence
+        mass = 1.0 / (1.0 + (sigma / HALF_SIGMA) ** 3)
+        return np.column_stack([best, np.repeat(sigma[:, None], 3, axis=1), mass]), presence
 
 
 def _likes(fill: float) -> float:

@@ -1,9 +1,12 @@
 import hashlib
+import json
+from importlib import resources
 
 import numpy as np
 import pytest
 
 from engine.skeleton import LSP14_TO_MPII16
+from train.datasets.coco import read_person_free, read_person_free_squares
 from train.datasets.found import find_datasets
 from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
 from train.datasets.openpose import read_labelled_videos
@@ -57,3 +60,28 @@ def test_openpose_joints_are_taken_by_name(shared_data):
     assert np.isnan(joints[:, 9, :2]).all()  # no head top in OpenPose
     shoulder, hip, knee, ankle = np.nanmedian(joints[:, (13, 3, 4, 5), 1], axis=0)
     assert shoulder < hip < knee < ankle
+    reference_m = videos[0].reference_m
+    assert reference_m is not None
+    thigh_m = np.linalg.norm(reference_m[:, 2] - reference_m[:, 1], axis=1)
+    assert 0.38 < np.median(thigh_m) < 0.46
+    assert np.isnan(reference_m[:, 9]).all()
+
+
+def test_squares_without_people_touch_nobody_and_no_training_sees_their_pictures(shared_data):
+    folder = shared_data / "labelled2d" / "coco_mini"
+    squares = read_person_free_squares(folder)
+    assert len(squares) == 317
+    text = resources.files("train.datasets").joinpath("lists", "coco_mini_person_free.txt").read_text(encoding="utf-8")
+    names = [line.split()[0] for line in text.splitlines() if not line.startswith("#")]
+    assert not set(names) & {sample.name for sample in read_person_free(folder)}
+    people = {}
+    for table in folder.glob("annotations/instances_*.json"):
+        content = json.loads(table.read_text())
+        file_of = {image["id"]: image["file_name"] for image in content["images"]}
+        for label in content["annotations"]:
+            if label["category_id"] == 1:
+                people.setdefault(file_of[label["image_id"]], []).append(label["bbox"])
+    for name, (_, box, _) in zip(names, squares, strict=True):
+        left, top = box.center_px - box.side_px / 2
+        for x, y, w, h in people[name]:
+            assert left + box.side_px <= x or left >= x + w or top + box.side_px <= y or top >= y + h

@@ -10,7 +10,8 @@ from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import read_weights
 from train.augment import Augmentation
 from train.datasets.labelled2d import DatasetError
-from train.evaluate import evaluate, table
+from train.evaluate import evaluate
+from train.figures import table
 from train.fit import STEP_MAX_S, Phase, PoseTraining, Recipe, fit
 from train.pretrain import PRESETS, pretrain, recipe_for
 from train.stream import CropStream, Pool
@@ -88,11 +89,24 @@ def test_pretraining_makes_weights_that_load_and_can_be_judged(tmp_path, small_l
     assert {p.name for p in (tmp_path / "run").iterdir()} >= {
         "configuration.json", "metrics.jsonl", "curves.png", "predictions.jpg", "last.ckpt", "best.ckpt",
     }  # fmt: skip
-    figures = evaluate(small_lsp, EagerEngine(weights))
-    assert [f.people for f in figures] == [200, 200]
+    figures = evaluate([small_lsp], EagerEngine(weights))
+    assert [f.numbers["people"] for f in figures] == [200, 200]
+    assert 0 <= figures[0].numbers["score_ece"] <= 1
     assert "label's box" in table(figures)
     warm = pretrain([small_lsp], tmp_path / "warm", name="lite", recipe=recipe, warm_start=done.weights)
     assert warm.weights.is_file()
+
+
+def test_an_ablation_leaves_its_part_out(tmp_path, small_lsp, monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "lite", TINY)
+    recipe = recipe_for("default", 64, hours=2 / 3600, without=["occlusion"])
+    assert recipe.augmentation.occlusion == 0.0
+    assert recipe_for("default", 64, hours=1.0).augmentation.occlusion is None  # a patch now and then
+    recipe = replace(recipe, phases=(Phase(1.0, 64, 0.4),), batch=4, workers=0, batches_per_epoch=3)
+    weights = read_weights(pretrain([small_lsp], tmp_path / "run", recipe=recipe, without=["cbam", "wasp"]).weights)
+    assert not weights.architecture.cbam
+    assert not weights.architecture.wasp
+    assert not [key for key in weights.state if "cbam" in key or "wasp" in key]
 
 
 def test_too_few_photos_are_refused_in_one_line(tmp_path, tiny_lsp):

@@ -68,14 +68,16 @@ def test_mpjpe_is_the_mean_distance_in_millimetres():
 
 def test_a_fitted_score_map_is_calibrated_and_ranks_joints():
     rng = np.random.default_rng(3)
-    sigma = np.exp(rng.normal(-3, 1, (20_000, 1))) * np.ones((1, 3))
-    x = np.log(np.hypot(sigma[:, 0], sigma[:, 1]) + 1e-6)
-    hit = rng.random(20_000) < 1 / (1 + np.exp(-(-4 - 1.8 * x)))
-    fitted = fit_score_map(sigma, hit)
-    assert fitted.intercept == pytest.approx(-4, abs=0.15)
-    assert fitted.slope == pytest.approx(-1.8, abs=0.08)
-    assert expected_calibration_error(fitted(sigma), hit) < 0.02
-    assert auroc(fitted(sigma), hit) > 0.8
+    mass, fill = rng.uniform(0.02, 0.98, (20_000, 1)), rng.uniform(0.25, 1.0, 20_000)
+    logit = -0.4 + 0.9 * np.log(mass[:, 0] / (1 - mass[:, 0])) + 1.3 * np.log(fill)
+    hit = rng.random(20_000) < 1 / (1 + np.exp(-logit))
+    fitted = fit_score_map(mass[:, 0], fill, hit)
+    assert fitted.intercept == pytest.approx(-0.4, abs=0.1)
+    assert fitted.mass == pytest.approx(0.9, abs=0.06)
+    assert fitted.fill == pytest.approx(1.3, abs=0.15)
+    score = fitted(mass, fill)[:, 0]
+    assert expected_calibration_error(score, hit) < 0.02
+    assert auroc(score, hit) > 0.75
 
 
 def test_auroc_of_known_orders():
@@ -88,5 +90,5 @@ def test_auroc_of_known_orders():
 
 @pytest.mark.parametrize(("hit", "score"), [(True, 0.9), (False, 0.1)])
 def test_a_score_map_of_one_outcome_alone_says_the_same_of_every_joint(hit, score):
-    flat = fit_score_map(np.ones((8, 3)), np.full(8, hit))
-    np.testing.assert_allclose(flat(np.array([[0.01, 0.01, 0.1], [0.4, 0.4, 0.1]])), score)
+    flat = fit_score_map(np.full(8, 0.5), np.ones(8), np.full(8, hit))
+    np.testing.assert_allclose(flat(np.array([[0.1, 0.9]]), np.array([0.5])), score)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
 
 from engine.crop import box_around, crop_px_from_units
 from train.datasets.sample import Sample
@@ -20,6 +23,32 @@ MIN_AHEAD = 0.05
 def read_synthetic(folder: Path) -> list[Sample]:
     """All samples of a folder of shards."""
     return [s for path in sorted(folder.glob("shard_*.npz")) for s in samples_of(read_shard(path), path.stem)]
+
+
+@dataclass(frozen=True, slots=True)
+class Person3d:
+    """A rendered person with everything that is true of them."""
+
+    sample: Sample
+    root_z_m: float
+    joints_m: Float64[ndarray, "16 3"]  # axes of the sample's camera
+    inside: Bool[ndarray, "16"]  # in the picture, seen or not
+
+
+def read_people_3d(folder: Path) -> list[Person3d]:
+    """The people of a folder of shards whose distance is known."""
+    people = []
+    for path in sorted(folder.glob("shard_*.npz")):
+        shard = read_shard(path)
+        if not np.isfinite(shard.root_z_m).all():
+            continue
+        for sample in samples_of(shard, path.stem):
+            z_m = float(shard.root_z_m[int(sample.name.rsplit("/", 1)[1])])
+            px = sample.joints_px.astype(np.float64)
+            rays = np.column_stack([px, np.ones(16)]) @ np.linalg.inv(sample.K).T
+            inside = np.asarray(((px > -0.5) & (px < shard.size_px - 0.5)).all(axis=1))
+            people.append(Person3d(sample, z_m, rays * z_m * (1.0 + sample.relative_depth[:, None]), inside))
+    return people
 
 
 def samples_of(shard: Shard, name: str) -> list[Sample]:

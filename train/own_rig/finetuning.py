@@ -121,7 +121,7 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     _configure(plan, base, recipe, {pool.name: len(pool.samples) for pool in pools})
     step("training")  # has a bar of its own
     run, state = fit(base.architecture, pools, validation, recipe, plan.out, start=base.network().state_dict())
-    weights = Weights("finetuned", base.architecture, state, window, ScoreMap(0.0, -1.0), {}, "")
+    weights = Weights("finetuned", base.architecture, state, window, ScoreMap(0.0, 1.0, 0.0), {}, "")
     weights = calibrated(weights, [*validation, *regression], card=_card(plan, base, recipe, run))
     new_figures = judge(plan.takes, weights, engine, regression, step("after"))
     verdict = gate(base_figures[1], new_figures[1])

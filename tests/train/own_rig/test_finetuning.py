@@ -37,7 +37,7 @@ def base(tmp_path, monkeypatch):
     monkeypatch.setenv("POSE_DATA", str(tmp_path / "data"))
     torch.manual_seed(0)
     state = PoseResNet(TINY).state_dict()
-    write_weights(Weights("tiny", TINY, state, 3, ScoreMap(0.0, -1.0), {}, ""), tmp_path / "tiny.safetensors")
+    write_weights(Weights("tiny", TINY, state, 3, ScoreMap(0.0, 1.0, 0.0), {}, ""), tmp_path / "tiny.safetensors")
     return read_weights(tmp_path / "tiny.safetensors")
 
 

@@ -1,0 +1,86 @@
+"""Figures on labelled data, for a terminal and for a JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from engine.skeleton import JOINT_NAMES, LIMB_JOINTS
+from train.calibrate_score import auroc, expected_calibration_error
+from train.metrics import pck_hits, swap_rate
+
+# heading and format of each number that a terminal shows, in this order
+COLUMNS = {
+    "people": ("people", "{:d}"),
+    "found": ("found", "{:d}"),
+    "pck_at_0.2": ("PCK@0.2", "{:.3f}"),
+    "swap_rate": ("swaps", "{:.1%}"),
+    "n_mpjpe_mm": ("N-MPJPE mm", "{:.1f}"),
+    "p_mpjpe_mm": ("P-MPJPE mm", "{:.1f}"),
+    "score_ece": ("score ECE", "{:.3f}"),
+    "score_auroc": ("score AUROC", "{:.3f}"),
+    "presence_auroc": ("presence AUROC", "{:.3f}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured on one list of pictures or frames; numbers by the names of COLUMNS."""
+
+    name: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    per_joint: dict[str, float] = field(default_factory=dict)  # PCK@0.2 of the twelve limb joints
+
+    def summary(self) -> dict[str, object]:
+        """For a JSON file."""
+        numbers: dict[str, object] = {k: round(v, 4) for k, v in self.numbers.items()}
+        if self.per_joint:
+            numbers["pck_at_0.2_per_joint"] = {k: round(v, 4) for k, v in self.per_joint.items()}
+        return numbers
+
+
+def figures_2d(
+    name: str, predicted: Float64[ndarray, "n 16 2"], true: Float64[ndarray, "n 16 2"], labelled: Bool[ndarray, "n 16"]
+) -> Figures:
+    """PCK within 0.2 torso lengths, how many were found (not NaN), and how often left and right are exchanged."""
+    hits, counts = pck_hits(predicted, true, labelled)
+    with np.errstate(invalid="ignore"):
+        shares = hits.sum(0) / counts.sum(0)
+    numbers = {
+        "people": len(predicted),
+        "found": int(np.isfinite(predicted).all(axis=(1, 2)).sum()),
+        "pck_at_0.2": float(hits.sum() / counts.sum()),
+        "swap_rate": swap_rate(predicted, true, labelled),
+    }
+    joints = (JOINT_NAMES[j] for j in LIMB_JOINTS)
+    return Figures(name, numbers, {j: float(share) for j, share in zip(joints, shares, strict=True)})
+
+
+def score_figures(
+    score: Float64[ndarray, "n 16"],
+    predicted: Float64[ndarray, "n 16 2"],
+    true: Float64[ndarray, "n 16 2"],
+    labelled: Bool[ndarray, "n 16"],
+) -> dict[str, float]:
+    """Whether scores are the probabilities that they claim to be, and how well they rank right above wrong."""
+    hits, counts = pck_hits(predicted, true, labelled)
+    given = score[:, list(LIMB_JOINTS)][counts]
+    return {"score_ece": expected_calibration_error(given, hits[counts]), "score_auroc": auroc(given, hits[counts])}
+
+
+def table(figures: Sequence[Figures]) -> str:
+    """The figures for a terminal: a row each, a column for every number that any of them has."""
+    columns = [c for c in COLUMNS if any(c in f.numbers for f in figures)]
+    rows = [["", *(COLUMNS[c][0] for c in columns)]]
+    for f in figures:
+        rows.append([f.name, *(COLUMNS[c][1].format(f.numbers[c]) if c in f.numbers else "" for c in columns)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(t.rjust(w) for t, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
