@@ -34,7 +34,7 @@ def pose_errors(
     )
 
 
-def mean_mm(errors: Float64[ndarray, "n 16"]) -> float:
+def mean_mm(errors: Float64[ndarray, "n joints"]) -> float:
     """Over all known joints of all poses; NaN without any."""
     return float(np.nanmean(errors)) if np.isfinite(errors).any() else float("nan")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.skeleton import JOINT_NAMES, ROOT
 from train.evaluate_takes import TakeFigures
+from train.pose_errors import mean_mm
 
 
 def plot_joints(before: Sequence[TakeFigures], after: Sequence[TakeFigures], path: Path) -> Path:
@@ -28,7 +29,7 @@ def plot_joints(before: Sequence[TakeFigures], after: Sequence[TakeFigures], pat
         for side, (when, figures) in enumerate((("before", before), ("after", after))):
             of_kind = [f for f in figures if f.kind == kind]
             mm = _mean_per_joint(of_kind)[joints]
-            axes.bar(places + 0.4 * (side - 0.5), mm, 0.4, label=f"{when}, mean {np.nanmean(mm):.0f} mm")
+            axes.bar(places + 0.4 * (side - 0.5), mm, 0.4, label=f"{when}, mean {mean_mm(mm[None]):.0f} mm")
         axes.set_ylabel(f"{kind}, mm")
         axes.grid(axis="y", alpha=0.3)
         axes.legend(frameon=False)

@@ -18,6 +18,11 @@ def test_takes_are_averaged_by_their_frames():
     assert mean[0] == 20.0
 
 
+def test_a_network_that_found_nobody_is_drawn_as_nothing(tmp_path):
+    nobody = figures("agreement", float("nan"))
+    assert plot_joints([nobody], [figures("agreement", 40.0)], tmp_path / "x.png").is_file()
+
+
 def test_a_picture_with_a_row_for_each_kind(tmp_path):
     both = [figures("agreement", 60.0), figures("error", 80.0)]
     one = plot_joints(both[:1], [figures("agreement", 40.0)], tmp_path / "one.png")

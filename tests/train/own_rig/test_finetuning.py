@@ -81,7 +81,9 @@ def test_the_command_installs_what_is_better_and_nothing_else(folder, base, tmp_
     monkeypatch.setattr(
         finetuning, "judge", lambda takes, weights, *_: ({}, figures if weights.sha256 == base.sha256 else after)
     )
-    monkeypatch.setattr(finetuning, "recipe_of", lambda p, px: replace(recipe_of(p, px), batch=4, workers=0))
+    monkeypatch.setattr(
+        finetuning, "recipe_of", lambda p, px: replace(recipe_of(p, px), batch=4, workers=0, hours=1 / 3600)
+    )
     monkeypatch.setattr(finetuning, "regression_samples", lambda **_: [])
     monkeypatch.setattr(finetuning, "_others", lambda *_: [])
     monkeypatch.setattr(finetuning, "film", lambda *_, **__: None)

@@ -21,7 +21,7 @@ def saying(samples, change, monkeypatch):
     crops = [plain(sample, 96) for sample in samples]
     target = np.stack([crop.target for crop in crops]).astype(np.float64)
     labelled = np.stack([crop.weight[:, 0] > 0 for crop in crops])
-    joints = np.concatenate([change(target.copy()), np.zeros_like(target)], axis=-1)
+    joints = np.concatenate([change(target.copy()), np.zeros_like(target), np.ones((*target.shape[:2], 1))], axis=-1)
     seen = Seen(joints, np.ones(len(samples)), target, labelled)
     monkeypatch.setattr(regression, "predict", lambda *_: seen)
     unasked = Decoded(PoseResNet(Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)))
