@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from numpy import ndarray
 
 # above this many image pixels per crop pixel the region is averaged down before it is warped
@@ -137,6 +137,21 @@ def crop_labels(
     return units, (crop_m[:, 2] - root_z_m) / root_z_m * camera.f_over_side
 
 
+def region_px(
+    corners: Float64[ndarray, "4 2"], factor: int, image_px: tuple[int, int]
+) -> tuple[Int64[ndarray, "2"], Int64[ndarray, "2"]]:
+    """First px and size of the part of an image that a crop with these corners sees, with a margin of `factor` px.
+
+    Whole blocks of `factor` px where the image has room for them: OpenCV averages those three times as fast.
+    """
+    width, height = image_px
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - factor, 0, (width - 1, height - 1))
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + factor + 1, low + 1, (width, height))
+    blocks = -(-(high - low) // factor) * factor
+    low = np.maximum(np.minimum(low, (width, height) - blocks), 0)
+    return low, np.minimum(low + blocks, (width, height)) - low
+
+
 def _rotation_to_axis(ray: Float64[ndarray, "3"]) -> Float64[ndarray, "3 3"]:
     x, y, z = ray
     k = 1.0 / (1.0 + z)
@@ -162,12 +177,8 @@ def _shrunk_region(
     edge = np.array([[-0.5, -0.5], [n - 0.5, -0.5], [n - 0.5, n - 0.5], [-0.5, n - 0.5]])
     corners = camera.to_px(edge)
     height, width = image_bgr.shape[:2]
-    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - factor, 0, (width - 1, height - 1))
-    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + factor + 1, low + 1, (width, height))
-    # whole blocks where the image has room for them: OpenCV averages those three times as fast
-    blocks = -(-(high - low) // factor) * factor
-    low = np.maximum(np.minimum(low, (width, height) - blocks), 0)
-    high = np.minimum(low + blocks, (width, height))
+    low, size = region_px(corners, factor, (width, height))
+    high = low + size
     region = image_bgr[low[1] : high[1], low[0] : high[0]]
     small_w, small_h = max(region.shape[1] // factor, 1), max(region.shape[0] // factor, 1)
     small = cv2.resize(region, (small_w, small_h), interpolation=cv2.INTER_AREA)

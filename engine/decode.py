@@ -59,9 +59,9 @@ def decode(volume: Float[Tensor, "n j d h w"], *, window: int | None = WINDOW_CE
     `window=None` is the paper's soft-argmax over the whole volume (eqs. 3-5; Sun et al., ECCV 2018). A window takes
     the expectation only over columns within so many cells of the peak of the xy marginal: maps that are unsure
     between left and right are bimodal, and the global expectation lies between the modes. The spread is the root
-    mean square distance of the whole heatmap from the decoded joint, so a second mode shows in it. The mass says how much of
-    the heatmap stands within WINDOW_CELLS of the peak: of all that a map tells, it is what ranks right and wrong joints
-    best.
+    mean square distance of the whole heatmap from the decoded joint, so a second mode shows in it. The mass says how
+    much of the heatmap stands within WINDOW_CELLS of the peak: of all that a map tells, it is what ranks right and
+    wrong joints best.
     """
     return decode_marginals(marginals(volume, window=window))
 

@@ -36,7 +36,13 @@ def cache_folder() -> Path:
 def cache_key(weights: Weights, *depends_on: str) -> str:
     """A name that changes with the weights and with everything else that the cached thing depends on."""
     digest = hashlib.sha256()
-    for text in (weights.sha256 or _state_sha256(weights), str(weights.architecture), str(weights.window), OUTPUTS, *depends_on):
+    for text in (
+        weights.sha256 or _state_sha256(weights),
+        str(weights.architecture),
+        str(weights.window),
+        OUTPUTS,
+        *depends_on,
+    ):
         digest.update(text.encode() + b"\0")
     return digest.hexdigest()[:DIGITS]
 

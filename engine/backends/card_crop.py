@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from engine.crop import SHRINK_ABOVE, Box, crop_camera
+from engine.crop import SHRINK_ABOVE, Box, crop_camera, region_px
 
 NUMBERS = 16
 OUTSIDE_GREY = 127.0
@@ -43,11 +43,11 @@ def crop_numbers(
     corners = camera.to_px(np.array([[-0.5, -0.5], [n - 0.5, -0.5], [n - 0.5, n - 0.5], [-0.5, n - 0.5]]))
     scale = box.side_px / size_px  # at the middle, by the crop camera's definition
     factor = int(scale) if scale > SHRINK_ABOVE else 1
-    low, size = _region(corners, factor, frame_px)
+    low, size = region_px(corners, factor, frame_px)
     # far off the axis of a wide lens the region may not fit; it is then shrunk more than `cut` would
     while (size // factor).max() > grid_px(size_px):
         factor += 1
-        low, size = _region(corners, factor, frame_px)
+        low, size = region_px(corners, factor, frame_px)
     small = np.maximum(size // factor, 1)
     step = size / small
     px_from_small = np.array(
@@ -66,16 +66,6 @@ def cut_on_card(
     u, v = _places(numbers[:, :9].unflatten(1, (3, 3)), size_px)
     crops_bgr = _sampled(small_bgr, u, v, numbers[:, 13:15])
     return crops_bgr.add(0.5).floor().flip(2).unflatten(1, (size_px, size_px)).permute(0, 3, 1, 2)
-
-
-def _region(
-    corners: Float64[ndarray, "4 2"], factor: int, frame_px: tuple[int, int]
-) -> tuple[Int64[ndarray, "2"], Int64[ndarray, "2"]]:
-    """First px and size of the part of the frame that the crop sees, with a margin of one shrunk pixel."""
-    width, height = frame_px
-    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - factor, 0, (width - 1, height - 1))
-    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + factor + 1, low + 1, (width, height))
-    return low, high - low
 
 
 def _shrunk(

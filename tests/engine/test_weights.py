@@ -59,6 +59,13 @@ def test_tensors_without_a_description_are_refused(tmp_path):
         read_weights(path)
 
 
+def test_an_older_schema_is_refused_by_name(tmp_path):
+    path = tmp_path / "old.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"pose": json.dumps({"schema": 1})})
+    with pytest.raises(WeightsError, match=r"older version \(schema 1\); train it again"):
+        read_weights(path)
+
+
 def test_a_newer_schema_is_refused_by_name(small_weights, tmp_path):
     path = tmp_path / "new.safetensors"
     save_file({"a": torch.zeros(1)}, path, metadata={"pose": json.dumps({"schema": 99})})
@@ -66,7 +73,7 @@ def test_a_newer_schema_is_refused_by_name(small_weights, tmp_path):
         read_weights(path)
 
 
-@pytest.mark.parametrize("record", [{"schema": 1}, {"schema": 1, "joints": None}, [], {"schema": "one"}])
+@pytest.mark.parametrize("record", [{"schema": 2}, {"schema": 2, "joints": None}, [], {"schema": "one"}])
 def test_a_damaged_description_is_refused_in_one_line(tmp_path, record):
     path = tmp_path / "damaged.safetensors"
     save_file({"a": torch.zeros(1)}, path, metadata={"pose": json.dumps(record)})
