@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -133,9 +134,17 @@ def _take_pictures(
     with closing(open_source(camera=camera, video=source)) as opened:
         print(f"{opened.name}: {opened.size_px[0]}x{opened.size_px[1]}; {HOW}", flush=True)
         name = "camera" if camera is None else f"camera{camera}"
+        say = partial(print, flush=True)  # heard at once, also through a pipe
         with progress_bar("pictures") as step:
             taken = collect(
-                opened, board, new_place(out), name=name, window=window, mirror=mirror, say=print, step=step
+                opened,
+                board,
+                new_place(out),
+                name=name,
+                window=window,
+                mirror=mirror,
+                say=partial(print, flush=True),
+                step=step,
             )
     if taken.window_failure:
         print(f"{taken.window_failure}; it went on without", file=sys.stderr)
