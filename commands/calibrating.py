@@ -143,7 +143,7 @@ def _take_pictures(
                 name=name,
                 window=window,
                 mirror=mirror,
-                say=partial(print, flush=True),
+                say=say,
                 step=step,
             )
     if taken.window_failure:
