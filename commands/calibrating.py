@@ -10,19 +10,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from commands.options import Engine, Json, View, Weights, progress_bar, write_json
+from commands.options import BoardName, Engine, Json, Marker, View, Weights, progress_bar, write_json
 
 if TYPE_CHECKING:
     from calib.board import Board
 
+By = Annotated[
+    Literal["auto", "board", "people"],
+    typer.Option("--from", help="A board, or the person who walks in a take; auto: a take without --square."),
+]
+Floor = Annotated[
+    str | None,
+    typer.Option(metavar="PICTURE|SECONDS", help="Where the board lies on the floor; a picture named floor*."),
+]
 HOW = "hold the board still for a moment in each place; Q or Ctrl-C ends, Space takes a picture at once"
 
 
 def board(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The PDF.")] = Path("board.pdf"),
-    board: Annotated[str, typer.Option(metavar="9x6|charuco:7x5", help="Inner corners, or squares.")] = "9x6",
+    board: BoardName = "9x6",
     square: Annotated[float | None, typer.Option(min=1, metavar="MM", help="Side; the largest that fits.")] = None,
-    marker: Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")] = None,
+    marker: Marker = None,
     paper: Annotated[Literal["A4", "A3", "Letter"], typer.Option(help="Size of the page.")] = "A4",
 ) -> None:
     """A calibration board to print, in true size."""
@@ -45,25 +53,19 @@ def calibrate(
     square: Annotated[
         float | None, typer.Option(min=1, metavar="MM", help="Side of a square, as measured on the print.")
     ] = None,
-    by: Annotated[
-        Literal["auto", "board", "people"],
-        typer.Option("--from", help="A board, or the person who walks in a take; auto: a take without --square."),
-    ] = "auto",
+    by: By = "auto",
     camera: Annotated[int | None, typer.Option(min=0, help="Take the pictures now, with this webcam.")] = None,
     source: Annotated[
         str | None, typer.Option(metavar="FILE|URL|lavfi:GRAPH", help="The same from a video or stream.")
     ] = None,
-    board: Annotated[str, typer.Option(metavar="9x6|charuco:7x5", help="Inner corners, or squares.")] = "9x6",
-    marker: Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")] = None,
+    board: BoardName = "9x6",
+    marker: Marker = None,
     intrinsics: Annotated[Path | None, typer.Option(metavar="FILE", help="Lenses that are known already.")] = None,
     tape: Annotated[float | None, typer.Option(min=0.01, metavar="METRES", help="Between the lenses.")] = None,
     height: Annotated[
         float | None, typer.Option(min=0.5, max=2.5, metavar="METRES", help="The person's, without shoes.")
     ] = None,
-    floor: Annotated[
-        str | None,
-        typer.Option(metavar="PICTURE|SECONDS", help="Where the board lies on the floor; a picture named floor*."),
-    ] = None,
+    floor: Floor = None,
     view: View = "window",
     mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
     weights: Weights = "auto",

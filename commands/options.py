@@ -20,6 +20,8 @@ Save = Annotated[
     typer.Option(metavar="FILE", help="Write results: .jsonl, .csv, .npz or .mp4; may be given several times."),
 ]
 Folders = Annotated[list[Path] | None, typer.Option(metavar="FOLDER", help="Pictures; may be given several times.")]
+BoardName = Annotated[str, typer.Option(metavar="9x6|charuco:7x5", help="Inner corners, or squares.")]
+Marker = Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there.")]
 
 

@@ -14,27 +14,35 @@ if TYPE_CHECKING:
     from train.synthetic.sources import SourceFolders
     from train.synthetic.stage import TakeOptions
 
+Pictures = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Render pictures: shards and a contact sheet; resumed if it exists."),
+]
+Pack = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Carry the sources in one file, for --sources elsewhere.")
+]
+Packed = Annotated[Path | None, typer.Option(metavar="FILE", help="All sources from a file that --pack made.")]
+Part = Annotated[
+    Literal["all", "train", "test"], typer.Option(help="Which part of the sources and bodies; test: to judge by.")
+]
+Angle = Annotated[
+    float | None,
+    typer.Option(min=5, max=180, metavar="DEG", help="Between cameras; random: 60 to 100."),
+]
+PhotosBehind = Annotated[bool, typer.Option("--photos-behind", help="A photo per camera instead of one room.")]
+
 
 def synth(
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Render pictures: shards and a contact sheet; resumed if it exists."),
-    ] = None,
+    out: Pictures = None,
     take: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Film a take, its truth beside it.")] = None,
-    pack: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Carry the sources in one file, for --sources elsewhere.")
-    ] = None,
+    pack: Pack = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures.")] = 0,
     photos: Folders = None,
     textures: Folders = None,
     coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
     mocap: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of clips (frames, 17, 3).")] = None,
-    sources: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="All sources from a file that --pack made.")
-    ] = None,
-    split: Annotated[
-        Literal["all", "train", "test"], typer.Option(help="Which part of the sources and bodies; test: to judge by.")
-    ] = "all",
+    sources: Packed = None,
+    split: Part = "all",
     count: Annotated[int, typer.Option(min=1, help="How many people.")] = 512,
     size: Annotated[int, typer.Option(min=48, max=1024, metavar="PIXELS", help="Side of the pictures.")] = 160,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as free cores.")] = None,
@@ -42,19 +50,14 @@ def synth(
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
     cameras: Annotated[int, typer.Option(min=1, max=9, help="How many.")] = 2,
     resolution: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Of the videos.")] = "1280x720",
-    angle: Annotated[
-        float | None,
-        typer.Option(min=5, max=180, metavar="DEG", help="Between cameras; random: 60 to 100."),
-    ] = None,
+    angle: Angle = None,
     offset_ms: Annotated[float | None, typer.Option(metavar="MS", help="Of the clocks; random: up to 50.")] = None,
     drift_ppm: Annotated[float | None, typer.Option(metavar="PPM", help="Of the clocks; random: up to 60.")] = None,
     drops: Annotated[float, typer.Option(min=0, max=0.4, metavar="SHARE", help="Of frames that are missing.")] = 0.005,
     jitter_ms: Annotated[float, typer.Option(min=0, max=30, metavar="MS", help="Deviation of the stamps.")] = 1.0,
     noise: Annotated[float, typer.Option(min=0, max=50, metavar="LEVELS", help="Deviation of the pixels.")] = 2.0,
     distortion: Annotated[bool, typer.Option(help="Of the lenses.")] = True,
-    photos_behind: Annotated[
-        bool, typer.Option("--photos-behind", help="A photo per camera instead of one room.")
-    ] = False,
+    photos_behind: PhotosBehind = False,
     codec: Annotated[Literal["h264", "mjpeg"], typer.Option(help="Of the videos.")] = "h264",
     force: Annotated[bool, typer.Option("--force", help="Replace a take.")] = False,
 ) -> None:

@@ -16,12 +16,20 @@ if TYPE_CHECKING:
 
 DEMO_CLIP = Path(__file__).parents[1] / "assets" / "demo.mp4"
 
+Video = Annotated[str | None, typer.Option(metavar="FILE|URL|FOLDER|lavfi:GRAPH", help="Video, stream, pictures.")]
+Record = Annotated[
+    Path | None, typer.Option(metavar="TAKE", help="Keep the camera's pictures too; --video TAKE replays them.")
+]
+Fov = Annotated[float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")]
+Intrinsics = Annotated[str | None, typer.Option(metavar="FILE[:CAMERA]", help="A calibrated lens, instead of --fov.")]
+Throughput = Annotated[
+    bool, typer.Option("--throughput", help="Two frames under way: more per second, each a frame later.")
+]
+
 
 def live(
     camera: Annotated[int | None, typer.Option(min=0, help="Index of a webcam; 0 where nothing else is given.")] = None,
-    video: Annotated[
-        str | None, typer.Option(metavar="FILE|URL|FOLDER|lavfi:GRAPH", help="Video, stream, pictures.")
-    ] = None,
+    video: Video = None,
     weights: Weights = "auto",
     engine: Engine = "auto",
     device: Device = "auto",
@@ -29,23 +37,15 @@ def live(
     people: Annotated[int, typer.Option(min=1, max=4, help="How many people to follow.")] = 1,
     view: View = "window",
     save: Save = None,
-    record: Annotated[
-        Path | None, typer.Option(metavar="TAKE", help="Keep the camera's pictures too; --video TAKE replays them.")
-    ] = None,
-    fov: Annotated[
-        float, typer.Option(min=5, max=150, metavar="DEG", help="What the longer picture side spans.")
-    ] = 60.0,
-    intrinsics: Annotated[
-        str | None, typer.Option(metavar="FILE[:CAMERA]", help="A calibrated lens, instead of --fov.")
-    ] = None,
+    record: Record = None,
+    fov: Fov = 60.0,
+    intrinsics: Intrinsics = None,
     height: Annotated[float, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Body height of the people.")] = 1.7,
     mirror: Annotated[bool, typer.Option("--mirror", help="Show the picture mirrored; nothing else changes.")] = False,
     rotate: Annotated[int | None, typer.Option(metavar="0|90|180|270", help="Turn pictures clockwise.")] = None,
     no_smooth: Annotated[bool, typer.Option("--no-smooth", help="Every frame as the network says it.")] = False,
     no_track: Annotated[bool, typer.Option("--no-track", help="Search every frame anew: unrelated photos.")] = False,
-    throughput: Annotated[
-        bool, typer.Option("--throughput", help="Two frames under way: more per second, each a frame later.")
-    ] = False,
+    throughput: Throughput = False,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
     """Follow people in a camera's or a video's pictures, in 3D (the default command)."""

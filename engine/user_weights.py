@@ -7,17 +7,14 @@ them says which are in use, which were before, and which belong to which lens.
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from engine.errors import UserError
+from engine.places import DATA_VARIABLE, data_place
 
-PROGRAM = "pose-resnet-live"
-VARIABLE = "POSE_DATA"
 SCHEMA = 1
 TAKEN = ("auto", "lite", "full")  # they mean something else
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -38,14 +35,7 @@ class Index:
 
 def weights_folder() -> Path:
     """Where own weights lie; it need not exist yet."""
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen) / "weights"
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / PROGRAM / "weights"
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / PROGRAM / "weights"
-    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / PROGRAM / "weights"
+    return data_place() / "weights"
 
 
 def own_path(name: str) -> Path:
@@ -115,5 +105,5 @@ def _write(index: Index) -> None:
         partial.write_text(json.dumps({"schema": SCHEMA, **asdict(index)}, indent=2) + "\n", encoding="utf-8")
         partial.replace(folder / "index.json")
     except OSError as error:
-        text = f"cannot write to {folder} ({error.strerror}); set {VARIABLE} to a folder that can be written to"
+        text = f"cannot write to {folder} ({error.strerror}); set {DATA_VARIABLE} to a folder that can be written to"
         raise OwnWeightsError(text) from error

@@ -18,14 +18,13 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from realtime.signals import undisturbed
 from realtime.viewer.display import obstacle
+from realtime.viewer.process import WindowProcess
 
 PICTURE_SIZE = (1280, 960)  # the largest picture; larger ones are shrunk
 WINDOW_PX = (1100, 760)  # a new window is at most so large
 RING = 16  # keys between two looks of the program; older ones are lost
 KEY_WAIT_MS = 15
-CLOSE_WAIT_S = 2.0
 ESCAPE = 27
 
 _LAYOUT = np.dtype(
@@ -43,18 +42,14 @@ _LAYOUT = np.dtype(
 )
 
 
-class Preview:
+class Preview(WindowProcess):
     """The window as the program sees it. Where it cannot open, `failure` says why and `closed` is True."""
 
     def __init__(self, title: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        memory = context.RawArray("B", _LAYOUT.itemsize)
+        memory = multiprocessing.get_context("spawn").RawArray("B", _LAYOUT.itemsize)
         self._at = np.frombuffer(memory, dtype=_LAYOUT, count=1)
         self._keys_read = 0
-        self._open = True
-        self._process = context.Process(target=_run, args=(memory, title), name="preview", daemon=True)
-        with undisturbed():  # inherited: Ctrl-C is for the program, which then closes its window
-            self._process.start()
+        super().__init__(_run, (memory, title), name="preview")
 
     @property
     def wants(self) -> bool:
@@ -85,40 +80,11 @@ class Preview:
         """How many pictures the window has taken."""
         return int(self._at["taken"][0])
 
-    @property
-    def closed(self) -> bool:
-        """Whether there is no window any more: closed by the person, by `close`, or it failed."""
-        return not (self._open and self._process.is_alive())
-
-    @property
-    def failure(self) -> str | None:
-        """Why the window went away, if nobody closed it."""
-        text = bytes(self._at["failure"][0]).decode(errors="ignore")
-        if text or not self._open or self._process.is_alive() or not self._process.exitcode:
-            return text or None
-        return f"the window's process ended with status {self._process.exitcode}"
-
-    def send(self, number: int) -> None:
-        """Sends a signal to the window's process: to see what its stall or end does to the program."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
-
-    def close(self) -> None:
-        """Closes the window and waits for its process to end; may be called twice."""
-        if not self._open:
-            return
+    def _ask_to_stop(self) -> None:
         self._at["stop"] = 1
-        self._process.join(CLOSE_WAIT_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._open = False
 
-    def __enter__(self) -> Preview:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _complaint(self) -> str | None:
+        return bytes(self._at["failure"][0]).decode(errors="ignore") or None
 
 
 def _name(key: int) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.backends import EngineError
+from engine.places import CACHE_VARIABLE, cache_place
 from engine.weights import Weights
 
-PROGRAM = "pose-resnet-live"
-VARIABLE = "POSE_CACHE"
 # what compiled networks give; a new number where that changes: 2 = joints with the mass around their peak
 OUTPUTS = "2"
 # of a key: more than enough to tell some dozen folders apart
@@ -22,15 +19,8 @@ DIGITS = 20
 
 
 def cache_folder() -> Path:
-    """$POSE_CACHE, else the folder that the system has for such things."""
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen) / "engines"
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / PROGRAM / "engines"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / PROGRAM / "engines"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / PROGRAM / "engines"
+    """Where compiled engines lie; it need not exist yet."""
+    return cache_place() / "engines"
 
 
 def cache_key(weights: Weights, *depends_on: str) -> str:
@@ -60,14 +50,16 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=path.parent))
     except OSError as error:
         raise EngineError(
-            f"cannot write to {path.parent} ({error.strerror}); set {VARIABLE} to a folder that can be written to"
+            f"cannot write to {path.parent} ({error.strerror}); set {CACHE_VARIABLE} to a folder that can be written to"
         ) from error
     try:
         build(temporary)
         temporary.replace(path)
     except OSError as error:
         if not path.is_dir():  # else another program was faster
-            raise EngineError(f"cannot store {path} ({error.strerror}); set {VARIABLE} to another folder") from error
+            raise EngineError(
+                f"cannot store {path} ({error.strerror}); set {CACHE_VARIABLE} to another folder"
+            ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import sys
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,15 +10,14 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from realtime.result import Result, Status
-from realtime.signals import undisturbed
 from realtime.viewer.display import has_screen
+from realtime.viewer.process import WindowProcess
 from realtime.viewer.slot import Command, ViewSlot
 from realtime.viewer.window import run_window
 
 __all__ = ["NO_SCREEN", "Command", "Viewer", "Window", "default_size", "has_screen", "open_viewer"]
 
 NO_SCREEN = "no screen: running headless"
-CLOSE_WAIT_S = 2.0
 # drawn by a graphics card, and by the CPU, where a larger window takes more than half a core at 30 redraws a second
 SIZE_PX, SIZE_WITHOUT_CARD_PX = (1280, 720), (960, 540)
 
@@ -52,19 +49,12 @@ class Window(Protocol):
         ...
 
 
-class Viewer:
+class Viewer(WindowProcess):
     """A window with the skeletons in space, the picture and the numbers beside them. Made by `open_viewer`."""
 
     def __init__(self, *, title: str, size_px: tuple[int, int]) -> None:
         self._slot = ViewSlot()
-        # spawn: a fork would carry the engine's threads and locks along
-        context = multiprocessing.get_context("spawn")
-        self._process = context.Process(
-            target=run_window, args=(self._slot.memory, title, size_px), name="viewer", daemon=True
-        )
-        with undisturbed():  # inherited: Ctrl-C is for the program, which then closes its window
-            self._process.start()
-        self._open = True
+        super().__init__(run_window, (self._slot.memory, title, size_px), name="viewer")
 
     def show(
         self,
@@ -88,43 +78,15 @@ class Viewer:
         return self._slot.commands()
 
     @property
-    def closed(self) -> bool:
-        """Whether there is no window any more: closed by the person, by `close`, or crashed."""
-        return not (self._open and self._process.is_alive())
-
-    @property
     def drawn(self) -> int:
         """How many results the window has drawn; those it had no time for are left out."""
         return self._slot.drawn
 
-    @property
-    def failure(self) -> str | None:
-        """Why the window went away, if nobody closed it."""
-        if self._slot.failure or not self._open or self._process.is_alive() or not self._process.exitcode:
-            return self._slot.failure
-        return f"the window's process ended with status {self._process.exitcode}"
-
-    def send(self, number: int) -> None:
-        """Sends a signal to the window's process: to see what its stall or end does to the program."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
-
-    def close(self) -> None:
-        """Closes the window and waits for its process to end; may be called twice."""
-        if not self._open:
-            return
+    def _ask_to_stop(self) -> None:
         self._slot.stop = True
-        self._process.join(CLOSE_WAIT_S)
-        if self._process.is_alive():
-            self._process.kill()  # stalled: it would not heed a milder word
-            self._process.join()
-        self._open = False
 
-    def __enter__(self) -> Viewer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _complaint(self) -> str | None:
+        return self._slot.failure
 
 
 def open_viewer(*, title: str = "pose", size_px: tuple[int, int] | None = None) -> Viewer | None:

@@ -3,6 +3,7 @@
 import pytest
 
 from engine import user_weights
+from engine.places import DATA_VARIABLE
 from engine.user_weights import OwnWeightsError
 from engine.weights import load_weights, write_weights
 
@@ -10,7 +11,7 @@ from engine.weights import load_weights, write_weights
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """Puts two own weights into an empty folder."""
-    monkeypatch.setenv(user_weights.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     lite = load_weights("lite")
     for name in ("desk", "attic"):
         write_weights(lite, user_weights.own_path(name))

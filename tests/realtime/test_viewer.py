@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from realtime import viewer as viewer_module
-from realtime.viewer import NO_SCREEN, Viewer, default_size, open_viewer
+from realtime.viewer import NO_SCREEN, Viewer, default_size, open_viewer, process
 from tests.realtime.fake_engine import standing
 from tests.realtime.screen import OPEN_S, result_of, screen, status_of, wait_until
 
@@ -91,14 +91,14 @@ def test_a_stopped_window_is_closed_in_time(viewer):
     os.kill(viewer._process.pid, signal.SIGSTOP)
     begin = time.monotonic()
     viewer.close()
-    assert time.monotonic() - begin < viewer_module.CLOSE_WAIT_S + 1.0
+    assert time.monotonic() - begin < process.CLOSE_WAIT_S + 1.0
     assert viewer.closed
     viewer.close()
 
 
 def test_the_window_closes_when_told(viewer, monkeypatch):
     assert viewer.failure is None
-    monkeypatch.setattr(viewer_module, "CLOSE_WAIT_S", OPEN_S)
+    monkeypatch.setattr(process, "CLOSE_WAIT_S", OPEN_S)
     viewer.close()
     assert viewer.closed
     assert viewer.failure is None

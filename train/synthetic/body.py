@@ -18,12 +18,12 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
+from engine.places import CACHE_VARIABLE
 from train.synthetic.bake import PART_BODY, PART_EYE, bake_body
 from train.synthetic.pose import Pose, between, blended, rotation
 from train.synthetic.rig import ARM, BONES, LEG, PARENT, SEGMENT_OF_BONE, bone
 from train.synthetic.split import Split, bodies_of
 
-CACHE_VARIABLE = "POSE_CACHE"
 SKIN_FACES = 9000
 MEAN_HEIGHT_M = 1.70
 # how far the collar bone follows the upper arm, and from which elevation on
