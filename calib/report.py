@@ -20,7 +20,7 @@ from calib.camera import Camera, rotation_angle_deg
 from calib.formats.source import make_folder, write_whole
 from calib.predicted import Volume, mm_per_px, volume_of
 from calib.rig import Rig
-from calib.verdict import Verdict
+from calib.verdict import Light, Verdict
 
 SCHEMA = 1
 CELLS = 5  # coverage counts cells of a picture that is cut into 5 x 5
@@ -51,6 +51,18 @@ class CameraReport:
     views: tuple[ViewReport, ...] = ()
     sigma: Mapping[str, float] = field(default_factory=dict)  # standard deviations by JSON name: fx_px, cx_px, k1, ...
     verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def light(self) -> Light:
+        """The verdict's; a lens that is a guess is never green."""
+        return "yellow" if self.camera.assumed and self.verdict.light == "green" else self.verdict.light
+
+    @property
+    def word(self) -> str:
+        """The light where the lens was judged here, else where it comes from."""
+        if self.camera.assumed:
+            return "assumed, not calibrated"
+        return self.light if self.views or self.verdict.reasons else "given"
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -125,6 +137,11 @@ class ReportData:
         return self.rig is not None and self.rig.quality is not None and self.rig.quality.metric
 
     @property
+    def small_unit(self) -> str:
+        """Of a thousandth of the rig's unit."""
+        return "mm" if self.metric else "1/1000 of the rig's unit"
+
+    @property
     def floor_known(self) -> bool:
         """False where the world is just the first camera's axes."""
         if self.rig is None:
@@ -189,7 +206,7 @@ def as_json(report: ReportData) -> dict[str, Any]:
 def _camera_json(report: CameraReport) -> dict[str, Any]:
     camera = report.camera
     return {
-        "verdict": report.verdict.light,
+        "verdict": report.light,
         "reasons": report.verdict.texts(),
         "model": camera.model,
         "size_px": list(report.size_px),

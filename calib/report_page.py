@@ -127,16 +127,16 @@ def _rig(report: ReportData, plots: bool) -> list[str]:
         from calib import report_plots
 
         figures = volume_figures(report) or {}
-        seen = _volume_sentence(figures) if figures.get("mm_per_px_p50") is not None else ""
+        seen = _volume_sentence(figures, report.small_unit) if figures.get("mm_per_px_p50") is not None else ""
         drawn = report_plots.volume_map(report)
         volume = f'<div class="wide">{drawn}{seen}</div>' if drawn else ""
         parts.append(f'<div class="plots"><div class="wide">{report_plots.positions(report)}</div>{volume}</div>')
     return [*parts, "</div>"]
 
 
-def _volume_sentence(figures: dict) -> str:
+def _volume_sentence(figures: dict, unit: str) -> str:
     return (
-        f'<p class="soft">One pixel of noise becomes {figures["mm_per_px_p50"]:.1f} mm (90 % in '
+        f'<p class="soft">One pixel of noise becomes {figures["mm_per_px_p50"]:.1f} {unit} (90 % in '
         f"{figures['mm_per_px_p05']:.1f} ... {figures['mm_per_px_p95']:.1f}); "
         f"two cameras see {100 * figures['seen_by_two']:.0f} % of the volume.</p>"
     )
@@ -150,8 +150,7 @@ def _pairs(report: ReportData) -> str:
         baseline = _with_sigma(1000 * figures["baseline_m"], figures["baseline_sigma_m"], 1, 1000)
         turn = _with_sigma(figures["rotation_deg"], figures["rotation_sigma_deg"], 2)
         rows.append((f"{pair.a} – {pair.b}", baseline, turn, f"{pair.rms_px:.3f}", str(pair.views)))
-    unit = "mm" if report.metric else "not metric"
-    return _table(("pair", f"baseline, {unit}", "turned by, degrees", "RMS, px", "views"), rows)
+    return _table(("pair", f"baseline, {report.small_unit}", "turned by, degrees", "RMS, px", "views"), rows)
 
 
 def _scales(report: ReportData) -> str:
@@ -194,8 +193,8 @@ def _camera(report: CameraReport, plots: bool) -> list[str]:
     dist = ", ".join(f"{number:.5f}" for number in camera.dist)
     parts = [
         f"<h2>Camera {escape(report.name)}</h2>",
-        f'<div class="card"><p class="soft" style="margin:0 0 8px"><b class="{report.verdict.light}">'
-        f"{report.verdict.light}</b> · {about}</p>",
+        f'<div class="card"><p class="soft" style="margin:0 0 8px"><b class="{report.light}">'
+        f"{report.word}</b> · {about}</p>",
         _reasons(report.verdict) if report.verdict.reasons else "",
         _table(("", "fx, px", "fy, px", "cx, px", "cy, px"), [("lens", *lens)]),
         f'<p class="soft">distortion: {dist}</p>',

@@ -157,8 +157,8 @@ def volume_map(report: ReportData) -> str | None:
             _metres(axes, level, upright, report.metric)
             image = _map(axes, values, volume, axis, top)
             if axis == 2:
-                unit = "mm" if report.metric else "1/1000 of the rig's unit"
-                figure.colorbar(image, ax=panels, label=f"{unit} for 1 px of noise", shrink=0.9, extend="max")
+                label = f"{report.small_unit} for 1 px of noise"
+                figure.colorbar(image, ax=panels, label=label, shrink=0.9, extend="max")
         return _svg(figure, "predicted error of a triangulated point for one pixel of noise")
 
 

@@ -34,7 +34,7 @@ def _wrapped(sentence: str) -> list[str]:
 
 def _camera(report: CameraReport) -> list[str]:
     camera, sigma = report.camera, report.sigma
-    lines = [f"Camera {report.name}: {camera.width}x{camera.height}, {camera.model}, {report.verdict.light}"]
+    lines = [f"Camera {report.name}: {camera.width}x{camera.height}, {camera.model}, {report.word}"]
     for name, value in (
         ("fx_px", camera.K[0, 0]),
         ("fy_px", camera.K[1, 1]),

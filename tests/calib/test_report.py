@@ -179,7 +179,18 @@ def test_lengths_of_a_rig_that_is_not_metric_are_marked(tmp_path):
     files = written(tmp_path, ReportData("imported", Verdict(), rig=room(metric=False)))
     assert "NOT METRIC" in files["report.txt"]
     assert "x, not metric" in files["report.html"]
+    assert "1/1000 of the rig's unit (90 % in" in files["report.html"]
     assert json.loads(files["report.json"])["rig"]["metric"] is False
+
+
+def test_a_lens_that_was_not_judged_is_not_called_green(tmp_path):
+    lens = room().cameras["cam0"]
+    cameras = (CameraReport("known", lens), CameraReport("guessed", replace(lens, assumed=True)))
+    files = written(tmp_path, ReportData("two lenses", Verdict(), cameras))
+    assert "Camera known: 1280x720, pinhole, given" in files["report.txt"]
+    assert "Camera guessed: 1280x720, pinhole, assumed, not calibrated" in files["report.txt"]
+    assert "assumed, not calibrated</b>" in files["report.html"]
+    assert json.loads(files["report.json"])["cameras"]["guessed"]["verdict"] == "yellow"
 
 
 def test_a_world_that_is_the_first_cameras_axes_has_no_floor(tmp_path):
