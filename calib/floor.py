@@ -23,6 +23,7 @@ FEET_MIN = 10
 FEET_SPREAD_M = 0.15  # standard deviation of feet in their second direction: less is a line, not a floor
 FEET_SIGMA_M = 0.03  # ankles stand off the floor by their own height, steps lift them
 BELOW_M = 0.08  # what is held above the floor may seem to lie this much under it
+ROUNDING_M = 1e-6  # where the floor is not known it is put under what is lowest, which may be a camera
 TWO_WAYS = 1.5  # the second pose of a floor board must fit worse by this factor
 
 
@@ -126,7 +127,7 @@ def world_reasons(
     reasons = [
         Reason("red", f"camera {name} lies {-z:.2f} m under the floor: the world is flipped, or it is not the floor")
         for name, z in low.items()
-        if z < 0
+        if z < -ROUNDING_M
     ]
     under = float(np.mean(above_world_m[:, 2] < -BELOW_M)) if len(above_world_m) else 0.0
     if under > 0.02:

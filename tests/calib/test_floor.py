@@ -94,6 +94,19 @@ def test_a_flipped_world_is_red(room):
     assert [reason.light for reason in world_reasons(room.cameras, -below)] == ["green"]
 
 
+@pytest.mark.parametrize(("under_m", "lights"), [(1e-9, ["green"]), (1e-3, ["red"])])
+def test_a_camera_that_stands_on_an_assumed_floor_is_not_under_it(room, under_m, lights):
+    centers = np.stack([camera.center_world_m for camera in room.cameras.values()])
+    lowered = np.eye(4)
+    lowered[2, 3] = -centers[:, 2].min() - under_m  # the lowest camera comes to lie that much under z = 0
+    cameras = {
+        name: replace(camera, cam_from_world=camera.cam_from_world @ inverted(lowered))
+        for name, camera in room.cameras.items()
+    }
+    nobody = np.zeros((0, 3))
+    assert {reason.light for reason in world_reasons(cameras, nobody)} == set(lights)
+
+
 def test_a_board_above_peoples_heads_is_no_floor(room):
     ceiling = board_at(A3, (0.1, 3.4, 2.0), facing_m=(0.1, 3.3, 0.0))
     up_there = Room(room.cameras, A3, [*room.world_from_board[:-1], ceiling])
