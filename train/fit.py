@@ -27,6 +27,7 @@ from train.callbacks import LAST, Average, Bar, Clock
 from train.datasets.sample import Sample
 from train.loss import LossWeights, pose_loss
 from train.metrics import pck, swap_rate
+from train.products import with_products
 from train.stream import Batch, CropStream, Pool, loader, plain_loader
 
 WARMUP_STEPS = 300
@@ -224,6 +225,7 @@ def fit(
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from the stubs
     if start is not None:
         network.load_state_dict(start)
+    with_products(network)
     training = PoseTraining(network, recipe)
     average, clock = Average(recipe.ema), Clock(folder)
     # what Lightning says of itself is for --verbose
