@@ -1,6 +1,6 @@
 """The training loop: Lightning runs it, this file says what a step is and how the run changes over its time.
 
-A run is limited by hours, not by epochs: progress is the share of the time that is used, and the size of the crops,
+A run is limited by hours, or by crops, not by epochs: progress is the share that is used, and the size of the crops,
 the learning rate and the strength of augmentation follow it. A run that is stopped resumes where it was.
 """
 
@@ -73,6 +73,8 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)  # its strength is the phase's
     warmup_steps: int = WARMUP_STEPS
     frozen_statistics: bool = False  # of batch normalisation: a few people in one room are not the world
+    frozen: tuple[str, ...] = ()  # parts of the network that are not taught, by the beginning of their names
+    crops: int | None = None  # a budget that is the same on every machine; then `hours` does not count
 
 
 class PoseTraining(lightning.LightningModule):
@@ -84,6 +86,8 @@ class PoseTraining(lightning.LightningModule):
     def __init__(self, network: PoseResNet, recipe: Recipe) -> None:
         super().__init__()
         self.network, self.recipe = network, recipe
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(not name.startswith(recipe.frozen))
         self.hours = 0.0  # training time so far, all sittings together
         self._seen_s = time.monotonic()
         self.images_seen = 0
@@ -108,7 +112,9 @@ class PoseTraining(lightning.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of the run's time that is used, 0 ... 1."""
+        """Share of the run's budget that is used, 0 ... 1."""
+        if self.recipe.crops is not None:
+            return min(self.images_seen / self.recipe.crops, 1.0)
         return min(self.hours / self.recipe.hours, 1.0)
 
     @property
@@ -156,8 +162,9 @@ class PoseTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; warm-up by steps, then a cosine over the run's time."""
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        plain = [p for p in self.network.parameters() if p.ndim <= 1]
+        taught = [p for p in self.network.parameters() if p.requires_grad]
+        decayed = [p for p in taught if p.ndim > 1]
+        plain = [p for p in taught if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=self.recipe.learning_rate, fused=True)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._learning_rate(step))
