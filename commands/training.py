@@ -50,11 +50,11 @@ def pretrain(
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
     starts = {"warm_start": warm_start, "imagenet": imagenet}
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, **starts)
-    print(f"{done.images_seen} crops in {done.hours:.2f} h; {done.figures}")
+    waited = f"{done.data_wait:.0%} of the time waiting for them"
+    print(f"{done.images_seen} crops in {done.hours:.2f} h, {waited}; {done.figures}")
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
-    write_json(
-        json_file, {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours, **done.figures}
-    )
+    summary = {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours}
+    write_json(json_file, {**summary, "data_wait_share": done.data_wait, **done.figures})
 
 
 def _pack(datasets: list[Path], path: Path, *, size_px: int) -> None:

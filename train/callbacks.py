@@ -40,15 +40,49 @@ class Average(WeightAveraging):
         return step_idx is not None and step_idx % self.EVERY == 0
 
 
+class Wait:
+    """Which share of the time goes by waiting for the next batch."""
+
+    def __init__(self) -> None:
+        self._asked_s: float | None = None
+        self._first_s = self._waited_s = 0.0
+
+    def asked(self) -> None:
+        """A step is done: from now on the next batch is waited for."""
+        self._asked_s = time.monotonic()
+        self._first_s = self._first_s or self._asked_s
+
+    def arrived(self) -> None:
+        """The batch is there."""
+        if self._asked_s is not None:
+            self._waited_s += time.monotonic() - self._asked_s
+
+    @property
+    def share(self) -> float:
+        """0 ... 1, of the time between the first step's end and the last's."""
+        whole_s = (self._asked_s or 0.0) - self._first_s
+        return self._waited_s / whole_s if whole_s > 0 else 0.0
+
+
 class Clock(Callback):
     """Stops a run when its time is used, saves one that is interrupted, writes a line per epoch to metrics.jsonl."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.interrupted = False
+        self._wait = Wait()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """An epoch's first batch comes from new workers: their start is not the data's fault."""
+        self._wait = Wait()
+
+    def on_train_batch_start(self, *_: object) -> None:  # type: ignore[override]
+        """The batch is there."""
+        self._wait.arrived()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining, *_: object) -> None:  # type: ignore[override]
         """Looks at the clock."""
+        self._wait.asked()
         pl_module.tick()
         if pl_module.progress >= 1.0:
             trainer.should_stop = True
@@ -59,6 +93,7 @@ class Clock(Callback):
             return
         numbers = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
         line = {"hours": round(pl_module.hours, 4), "images": pl_module.images_seen, "px": pl_module.phase.size_px}
+        line["data_wait"] = pl_module.data_wait = round(self._wait.share, 4)
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **numbers}) + "\n")
 

@@ -91,6 +91,7 @@ class PoseTraining(lightning.LightningModule):
         self.hours = 0.0  # training time so far, all sittings together
         self._seen_s = time.monotonic()
         self.images_seen = 0
+        self.data_wait = 0.0  # share of the latest epoch that went by waiting for batches
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []

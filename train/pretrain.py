@@ -70,6 +70,7 @@ class Pretrained:
     figures: dict[str, float]
     images_seen: int
     hours: float
+    data_wait: float  # share of the last epoch's time
 
 
 def recipe_for(preset: str, input_px: int, *, hours: float, seed: int = 0, without: Sequence[str] = ()) -> Recipe:
@@ -120,7 +121,7 @@ def pretrain(
     contact_sheet(weights.decoded(), validation[:SHEET], architecture.input_px, out / "predictions.jpg")
     figures = weights.card["figures"]
     assert isinstance(figures, dict)
-    return Pretrained(path, figures, run.images_seen, run.hours)
+    return Pretrained(path, figures, run.images_seen, run.hours, run.data_wait)
 
 
 def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:

@@ -9,6 +9,7 @@ from engine.backends.eager import EagerEngine
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import read_weights
 from train.augment import Augmentation
+from train.callbacks import Wait
 from train.datasets.labelled2d import DatasetError
 from train.evaluate import evaluate
 from train.figures import table
@@ -40,6 +41,7 @@ def test_a_run_stops_by_its_clock_and_resumes_where_it_was(tmp_path, pools):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert run.progress == 1.0
     assert "val_pck" in lines[0]
+    assert all(0 <= line["data_wait"] < 1 for line in lines)
     assert (tmp_path / "last.ckpt").is_file()
     seen = torch.load(tmp_path / "last.ckpt", weights_only=False)["pose_run"]["images_seen"]
     again, _ = fit(TINY, pools, pools[0].samples, _recipe(8 / 3600), tmp_path)
@@ -55,6 +57,19 @@ def test_a_process_that_stood_still_did_not_train(monkeypatch):
         now[0] += wait_s
         training.tick()
     assert training.hours == pytest.approx((6.0 + STEP_MAX_S) / 3600)
+
+
+def test_waiting_for_batches_is_counted(monkeypatch):
+    now = [50.0]
+    monkeypatch.setattr("train.callbacks.time.monotonic", lambda: now[0])
+    wait = Wait()
+    wait.arrived()  # the first batch: workers start
+    for waited_s, worked_s in ((0.0, 2.0), (1.0, 2.0), (3.0, 2.0)):
+        now[0] += waited_s
+        wait.arrived()
+        now[0] += worked_s
+        wait.asked()
+    assert wait.share == pytest.approx(4.0 / 8.0)
 
 
 def test_an_interrupted_run_loses_nothing_and_goes_on(tmp_path, pools, monkeypatch):
