@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from engine.skeleton import BONES, MIRROR, ROOT
+from train.metrics import best_scale, best_similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ def pose_errors(
     a, b = predicted_m - predicted_m[:, [ROOT]], true_m - true_m[:, [ROOT]]
     counts = known & known[:, [ROOT]]
     counts[:, ROOT] = False
-    w = counts[..., None].astype(np.float64)
-    scale = (w * a * b).sum((1, 2)) / np.maximum((w * a * a).sum((1, 2)), 1e-12)
+    enough = known & (known.sum(axis=1) >= 4)[:, None]
     return PoseErrors(
-        _apart_mm(a, b, counts), _apart_mm(a * scale[:, None, None], b, counts), _aligned_mm(predicted_m, true_m, known)
+        _apart_mm(a, b, counts),
+        _apart_mm(best_scale(a, b, counts.astype(np.float64)), b, counts),
+        _apart_mm(best_similarity(predicted_m, true_m, enough.astype(np.float64)), true_m, enough),
     )
 
 
@@ -41,20 +43,6 @@ def mean_mm(errors: Float64[ndarray, "n joints"]) -> float:
 
 def _apart_mm(a: ndarray, b: ndarray, counts: ndarray) -> Float64[ndarray, "n 16"]:
     return np.where(counts, 1000 * np.linalg.norm(a - b, axis=-1), np.nan)
-
-
-def _aligned_mm(predicted: ndarray, true: ndarray, known: ndarray) -> Float64[ndarray, "n 16"]:
-    enough = known.sum(axis=1) >= 4
-    w = (known & enough[:, None])[..., None].astype(np.float64)
-    total = np.maximum(w.sum(axis=1, keepdims=True), 1.0)
-    a = predicted - (w * predicted).sum(1, keepdims=True) / total
-    b = true - (w * true).sum(1, keepdims=True) / total
-    U, S, Vt = np.linalg.svd(np.einsum("nji,njk->nik", w * a, b))
-    D = np.ones_like(S)
-    D[:, -1] = np.sign(np.linalg.det(U @ Vt))
-    R = (U * D[:, None, :]) @ Vt
-    scale = (S * D).sum(-1) / np.maximum((w * a**2).sum((1, 2)), 1e-12)
-    return _apart_mm(scale[:, None, None] * (a @ R), b, known & enough[:, None])
 
 
 @dataclass(frozen=True, slots=True)
