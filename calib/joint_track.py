@@ -19,7 +19,8 @@ class Body:
     bones: tuple[tuple[int, int], ...]  # (joint, parent)
     bone_parts: tuple[float, ...]  # expected length of each bone, part of the person's height
     mirror: tuple[int, ...]  # of each joint, the one that takes its place when left and right are exchanged
-    limbs: tuple[tuple[int, ...], ...]  # joints of one side that are mistaken for the other side's together
+    # the right leg and the right arm, from their ends: what is mistaken for the other side's together
+    limbs: tuple[tuple[int, int, int], tuple[int, int, int]]
     feet: tuple[int, ...]  # joints that come to rest near the floor
     root: int
     foot_part: float = 0.039  # height of those joints above the floor, part of the person's (Drillis and Contini 1966)

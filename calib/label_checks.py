@@ -10,13 +10,15 @@ from __future__ import annotations
 from enum import IntFlag
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from numpy import ndarray
 
 from calib.joint_track import Body
 
 GATE_SIGMAS, GATE_LEAST_PX = 3.5, 4.0  # the second at 950 px of focal length
-SWAP_GAIN_PX, SWAP_GAIN = 1.5, 0.4  # a swap must lower the mean residual by so much, and by this share
+SIDES_SURE = 0.8  # probability that left is left
+# parts of the height: two ankles, knees, wrists or elbows are seldom nearer (100 mm) and joints seen twice often are
+APART = 0.058
 MEDIAN_FRAMES = 7
 AWAY = 0.058  # from the median of frames, parts of height: 100 mm
 BONE_OFF = 0.25  # relative
@@ -28,10 +30,11 @@ class Flag(IntFlag):
 
     UNSEEN = 1  # not in both views
     EPIPOLAR = 2  # the views do not meet
-    SWAPPED = 4  # left and right were exchanged in one view; mended
+    SIDES = 4  # which is left and which is right cannot be told
     BONE = 8  # none of its bones has its length
     LOSS = 16  # the fit put it elsewhere than it was seen
     JUMP = 32  # far from where it was around that time
+    TWICE = 64  # where its mirror image is, too: one of both was seen twice
 
 
 def running_median(values: Float64[ndarray, "frames joints c"], frames: int) -> Float64[ndarray, "frames joints c"]:
@@ -66,17 +69,13 @@ def gate_px(residuals_px: Float64[ndarray, "..."], focal_px: float) -> float:
     return max(GATE_SIGMAS * typical, GATE_LEAST_PX * focal_px / 950.0)
 
 
-def swapped_limbs(
-    straight_px: Float64[ndarray, "frames joints"], crossed_px: Float64[ndarray, "frames joints"], body: Body
-) -> Bool[ndarray, "frames limbs"]:
-    """Limbs that fit when one view's left is the other's right, by residuals of joints as they are and crosswise."""
-    result = np.zeros((len(straight_px), len(body.limbs)), bool)
-    for k, limb in enumerate(body.limbs):
-        joints = [*limb, *(body.mirror[j] for j in limb)]
-        as_is, other = np.abs(straight_px[:, joints]), np.abs(crossed_px[:, joints])
-        both = np.isfinite(as_is) & np.isfinite(other)
-        count = both.sum(1)
-        now = np.where(both, as_is, 0).sum(1) / np.maximum(count, 1)
-        then = np.where(both, other, 0).sum(1) / np.maximum(count, 1)
-        result[:, k] = (count >= len(limb)) & (now - then > SWAP_GAIN_PX) & (now - then > SWAP_GAIN * now)
-    return result
+def beside_mirror(
+    points: Float64[ndarray, "frames joints 3"], body: Body, height: float
+) -> Float64[ndarray, "frames joints"]:
+    """Over 1 where a limb's end or middle lies at its mirror image."""
+    amount = np.zeros(points.shape[:2])
+    for limb in body.limbs:
+        for joint in limb[:2]:
+            apart = np.linalg.norm(points[:, joint] - points[:, body.mirror[joint]], axis=-1)
+            amount[:, [joint, body.mirror[joint]]] = (APART * height / np.maximum(apart, 1e-9))[:, None]
+    return amount

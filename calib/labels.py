@@ -20,6 +20,7 @@ from calib.epipolar import Relative, sampson
 from calib.joint_track import Body, Track
 from calib.label_checks import Flag
 from calib.moments import local_parabola
+from calib.sides import Rays, told_sides
 from calib.triangulate import triangulated
 
 SMOOTHING_S = 0.03  # standard deviation of the kernel
@@ -57,7 +58,7 @@ def fit_labels(a: Track, b: Track, cameras: Sequence[Camera], body: Body) -> Lab
     relative = Relative.of(cameras[1].cam_from_world @ inverted(cameras[0].cam_from_world))  # type: ignore[operator]
     focal_px = float(np.mean([camera.K[0, 0] for camera in cameras]))
     rays = np.stack([track.rays(camera) for track, camera in zip((a, b), cameras, strict=True)])
-    rays, swapped = _unswapped(rays, relative, body, focal_px)
+    rays, score, sided = _sides_told(rays, (a, b), relative, cameras, body)
     residuals_px = focal_px * _residuals(rays[0], rays[1], relative)
     raw = _points(rays, cameras)
     gate_px = checks.gate_px(residuals_px, focal_px)
@@ -69,8 +70,8 @@ def fit_labels(a: Track, b: Track, cameras: Sequence[Camera], body: Body) -> Lab
     start = np.where((met & near)[..., None], gated, around)
     sigma_px = max(1.4826 * float(np.nanmedian(np.abs(residuals_px))), 1e-3)
     views = [
-        View(camera, seen, np.where(np.isfinite(seen[..., 0]), track.score**2, 0.0))
-        for camera, seen, track in zip(cameras, rays, (a, b), strict=True)
+        View(camera, seen, np.where(np.isfinite(seen[..., 0]), of_view**2, 0.0))
+        for camera, seen, of_view in zip(cameras, rays, score, strict=True)
     ]
     for _ in range(LENGTH_ROUNDS):
         fitted = fit_bones(views, start, around, body, bones, sigma_px=sigma_px, height=height)
@@ -78,7 +79,7 @@ def fit_labels(a: Track, b: Track, cameras: Sequence[Camera], body: Body) -> Lab
         start = fitted.points
         around = _bridged(checks.running_median(sure, checks.MEDIAN_FRAMES), fitted.points)
     flags, suspicion = _flags(
-        raw, fitted.points, around, fitted.kept, residuals_px, gate_px, swapped, body, bones, height
+        raw, fitted.points, around, fitted.kept, residuals_px, gate_px, sided, body, bones, height
     )
     smooth = _smoothed(a.time_s, fitted.points, flags == 0, fitted.covariance)
     return Labels(a.time_s, smooth, fitted.covariance, flags, suspicion, bones, height, sigma_px, raw)
@@ -117,32 +118,27 @@ def _points(rays: Float64[ndarray, "2 frames joints 2"], cameras: Sequence[Camer
     return points
 
 
-def _unswapped(
-    rays: Float64[ndarray, "2 frames joints 2"], relative: Relative, body: Body, focal_px: float
-) -> tuple[Float64[ndarray, "2 frames joints 2"], Bool[ndarray, "frames joints"]]:
-    """Rays with left and right exchanged where that lets the views meet: in the view that then jumps less."""
-    mirror = np.array(body.mirror)
-    straight = focal_px * _residuals(rays[0], rays[1], relative)
-    crossed = focal_px * _residuals(rays[0], rays[1][:, mirror], relative)
-    limbs = checks.swapped_limbs(straight, crossed, body)
-    mended, swapped = rays.copy(), np.zeros(straight.shape, bool)
-    usual = [checks.running_median(view, 2 * checks.MEDIAN_FRAMES + 1) for view in rays]
+def _sides_told(
+    rays: Rays, tracks: Sequence[Track], relative: Relative, cameras: Sequence[Camera], body: Body
+) -> tuple[Rays, Float64[ndarray, "2 frames joints"], Float64[ndarray, "frames joints"]]:
+    """Rays and scores with left and right where they belong, and how sure each joint's side is."""
+    misses = _residuals(rays[0], rays[1], relative)
+    usual = max(1.4826 * float(np.nanmedian(np.abs(misses))), 1e-9)
+    raw = _points(rays, cameras)
+    height, _ = lengths(np.where((np.abs(misses) < checks.GATE_SIGMAS * usual)[..., None], raw, np.nan), body)
+    sides = told_sides(
+        rays, lambda r: _points(r, cameras), lambda r: _residuals(r[0], r[1], relative) / usual, body, height
+    )
+    rays, score = rays.copy(), np.stack([track.score for track in tracks])
+    sure, mirror = np.ones(score.shape[1:]), np.array(body.mirror)
     for k, limb in enumerate(body.limbs):
         joints = np.array([*limb, *mirror[list(limb)]])
-        for frame in np.flatnonzero(limbs[:, k]):
-            gains = [_gain(rays[v, frame], usual[v][frame], joints, mirror) for v in (0, 1)]
-            view = int(np.argmax(gains))
-            mended[view, frame, joints] = rays[view, frame, mirror[joints]]
-            swapped[frame, joints] = True
-    return mended, swapped
-
-
-def _gain(seen: ndarray, usual: ndarray, joints: ndarray, mirror: ndarray) -> float:
-    """How much nearer to where they usually are the joints come by an exchange."""
-    as_is = np.linalg.norm(seen[joints] - usual[joints], axis=-1)
-    other = np.linalg.norm(seen[mirror[joints]] - usual[joints], axis=-1)
-    both = np.isfinite(as_is) & np.isfinite(other)
-    return float((as_is - other)[both].sum()) if both.any() else 0.0
+        sure[:, joints] = sides.sure[:, [k]]
+        for view in (0, 1):
+            frames = np.flatnonzero(sides.exchanged[view, :, k])[:, None]
+            for values in (rays[view], score[view]):
+                values[frames, joints] = values[frames, mirror[joints]]
+    return rays, score, sure
 
 
 def _bridged(points: ndarray, instead: ndarray) -> ndarray:
@@ -160,7 +156,7 @@ def _bridged(points: ndarray, instead: ndarray) -> ndarray:
 
 
 def _flags(
-    raw, points, around, kept, residuals_px, gate_px, swapped, body, bones, height
+    raw, points, around, kept, residuals_px, gate_px, sided, body, bones, height
 ) -> tuple[Int64[ndarray, "frames joints"], Float64[ndarray, "frames joints"]]:
     """Bits, and the largest of all checks by its own limit."""
     away = np.linalg.norm(points - around, axis=-1) / (checks.AWAY * height)
@@ -170,10 +166,12 @@ def _flags(
         Flag.BONE: checks.bone_off(raw, body, bones) / checks.BONE_OFF,
         Flag.LOSS: (1 - kept) / (1 - checks.KEPT_LEAST),
         Flag.JUMP: np.fmax(away, raw_away),
+        Flag.TWICE: checks.beside_mirror(points, body, height),
+        Flag.SIDES: (1 - sided) / (1 - checks.SIDES_SURE),
     }
     unseen = ~np.isfinite(raw).all(-1)
-    flags = np.where(unseen, int(Flag.UNSEEN), 0) | np.where(swapped, int(Flag.SWAPPED), 0)
-    suspicion = np.where(swapped, 1.01, 0.0)
+    flags = np.where(unseen, int(Flag.UNSEEN), 0)
+    suspicion = np.zeros(flags.shape)
     for flag, amount in amounts.items():
         known = np.where(np.isfinite(amount), amount, 0.0)
         flags = flags | np.where(known > 1, int(flag), 0)

@@ -88,18 +88,45 @@ def test_the_covariance_is_longest_along_the_line_of_sight():
     assert np.median(np.sqrt(values[:, 2] / values[:, 0])) > 1.5
 
 
-def test_a_limb_taken_for_the_other_side_is_mended_and_flagged():
+def exchanged(track, frames, joints):
+    px = track.px.copy()
+    px[np.ix_(frames, joints)] = px[np.ix_(frames, np.array(BODY.mirror)[joints])]
+    return replace(track, px=px)
+
+
+LEGS, ARMS = [0, 1, 2, 3, 4, 5], [10, 11, 12, 13, 14, 15]
+
+
+def test_a_limb_that_one_view_takes_for_the_other_side_is_mended():
     clip = Clip(Walker(1), make_pair(), np.arange(120) / 30, Noise(2.0, 0.0), 1)
     tracks = clip.tracks()
-    px = tracks["right"].px.copy()
-    px[60:64][:, [0, 1, 2, 5, 4, 3]] = px[60:64][:, [5, 4, 3, 0, 1, 2]]
-    swapped = replace(tracks["right"], px=px)
+    swapped = exchanged(tracks["right"], np.arange(60, 64), LEGS)
     labels = fit_labels(tracks["left"], swapped, list(clip.cameras.values()), BODY)
-    flagged = (labels.flags & Flag.SWAPPED) > 0
-    legs = [0, 1, 2, 3, 4, 5]
-    assert flagged[60:64][:, legs].mean() > 0.7
-    assert flagged[:58].mean() < 0.02
-    assert relative_mm(labels.points, clip.truth_m())[60:64][:, legs].mean() < 60
+    assert relative_mm(labels.points, clip.truth_m())[60:64][:, LEGS].mean() < 60
+
+
+@pytest.mark.parametrize("joints", [LEGS, ARMS, LEGS + ARMS])
+def test_a_back_that_both_views_take_for_a_front_in_half_of_the_frames_is_mended(joints):
+    clip = Clip(Walker(1), make_pair(), np.arange(150) / 30, Noise(2.0, 0.0), 1)
+    tracks, rng = clip.tracks(), np.random.default_rng(0)
+    wrong = 40 + np.flatnonzero(rng.random(70) < 0.5)
+    one, other = (exchanged(tracks[name], wrong, joints) for name in ("left", "right"))
+    labels = fit_labels(one, other, list(clip.cameras.values()), BODY)
+    kept = labels.kept[wrong][:, joints]
+    assert kept.mean() > 0.5
+    assert relative_mm(labels.points, clip.truth_m())[wrong][:, joints][kept].mean() < 40
+
+
+def test_a_leg_that_is_seen_twice_is_flagged():
+    clip = Clip(Walker(1), make_pair(), np.arange(120) / 30, Noise(2.0, 0.0), 1)
+    twice = []
+    for track in clip.tracks().values():
+        px = track.px.copy()
+        px[50:70, [0, 1]] = px[50:70, [5, 4]]
+        twice.append(replace(track, px=px))
+    labels = fit_labels(twice[0], twice[1], list(clip.cameras.values()), BODY)
+    assert not labels.kept[52:68, [0, 5]].any()
+    assert labels.kept[:45, [0, 5]].mean() > 0.5
 
 
 def test_a_joint_that_one_camera_does_not_see_is_flagged_and_guessed_from_the_rest():
