@@ -29,6 +29,9 @@ Angle = Annotated[
     float | None,
     typer.Option(min=5, max=180, metavar="DEG", help="Between cameras; random: 60 to 100."),
 ]
+Visit = Annotated[
+    int, typer.Option(min=0, help="Later takes of the seed's person and rig, with other clothes and motion.")
+]
 PhotosBehind = Annotated[bool, typer.Option("--photos-behind", help="A photo per camera instead of one room.")]
 
 
@@ -37,6 +40,7 @@ def synth(
     take: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Film a take, its truth beside it.")] = None,
     pack: Pack = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures.")] = 0,
+    visit: Visit = 0,
     photos: Folders = None,
     textures: Folders = None,
     coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: backgrounds, things in front.")] = None,
@@ -83,7 +87,8 @@ def synth(
     )
     if photos_behind and not photos and coco is None and sources is None:
         raise typer.BadParameter("--photos-behind needs pictures: give --photos FOLDER or --coco FOLDER")
-    _take(take, folders, options, seed=seed, seconds=seconds, photos_behind=photos_behind, codec=codec, force=force)
+    looks = {"photos_behind": photos_behind, "codec": codec, "force": force}
+    _take(take, folders, options, seed=seed, visit=visit, seconds=seconds, **looks)
 
 
 def _packed(path: Path, sources: SourceFolders) -> None:
@@ -121,6 +126,7 @@ def _take(
     options: TakeOptions,
     *,
     seed: int,
+    visit: int,
     seconds: float,
     photos_behind: bool,
     codec: Literal["h264", "mjpeg"],
@@ -132,6 +138,7 @@ def _take(
         truth = render_take(
             folder,
             seed=seed,
+            visit=visit,
             seconds=seconds,
             options=options,
             sources=sources.read(),

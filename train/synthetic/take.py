@@ -64,9 +64,13 @@ class Actor:
         return np.stack([someone.posed.joints + np.array(someone.at_m) for someone in self.at(time_s)])
 
 
-def random_actor(rng: Generator, seconds: float, *, sources: Sources, body: Body) -> Actor:
-    """A dressed person with something to do for a while."""
-    person, outfit = body.someone(rng, split=sources.split), random_outfit(rng, sources.textures)
+def random_actor(
+    rng: Generator, seconds: float, *, sources: Sources, body: Body, again: Generator | None = None
+) -> Actor:
+    """A dressed person with something to do for a while; `again`: the same person's clothes and motion another day."""
+    person = body.someone(rng, split=sources.split)
+    rng = again or rng
+    outfit = random_outfit(rng, sources.textures)
     performance = random_performance(rng, seconds, motions=sources.motions)
     times = np.arange(0, seconds + STEP_S, STEP_S)
     R, _ = performance.at(times)
@@ -82,6 +86,7 @@ def render_take(
     *,
     seed: int,
     seconds: float,
+    visit: int = 0,
     options: TakeOptions | None = None,
     sources: Sources | None = None,
     photos_behind: bool = False,
@@ -92,20 +97,23 @@ def render_take(
 ) -> Truth:
     """Film a take into `folder`; the same seed gives the same one. TakeError where it may not be written.
 
+    A later `visit` is another take of the same person, room and cameras, with other clothes and motion.
     `photos_behind` puts a photo of the sources behind each camera's person instead of the same room.
     """
     check_room(folder, force=force)
     options, sources = options or TakeOptions(), sources or Sources()
-    rng = np.random.default_rng(seed)
-    actor = random_actor(rng, seconds + START_S, sources=sources, body=load_body(faces=faces))
-    stage = random_cameras(rng, options)
-    timings = random_timings(rng, list(stage), seconds, options)
-    behind = _backgrounds(rng, stage, sources, photos=photos_behind)
-    light = _lamp(rng)
+    # each from its own, so that another length or visit leaves the rest as it is
+    cast, room, cadence, rng = np.random.default_rng(seed).spawn(4)
+    again = np.random.default_rng((seed, visit)) if visit else None
+    actor = random_actor(cast, seconds + START_S, sources=sources, body=load_body(faces=faces), again=again)
+    stage = random_cameras(room, options)
+    timings = random_timings(cadence, list(stage), seconds, options)
+    behind = _backgrounds(room, stage, sources, photos=photos_behind)
+    light = _lamp(room)
     truth = _truth(actor, stage, timings, seconds)
     about = {name: _about(camera, options, codec) for name, camera in stage.items()}
     total, done = sum(len(t.time_s) for t in timings.values()), 0
-    notes = f"synthetic, seed {seed}"
+    notes = f"synthetic, seed {seed}" + (f", visit {visit}" if visit else "")
     with create_take(
         folder, about, made_by="synth", subject_height_m=round(truth.height_m, 4), notes=notes, force=force
     ) as writer:

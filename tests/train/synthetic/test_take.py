@@ -213,3 +213,18 @@ def test_furniture_hides_who_is_behind_it(tiny_body):
     assert free[:54].any()
     assert not hidden[:54].any()
     np.testing.assert_array_equal(hidden[55:], free[55:])
+
+
+def test_another_visit_shows_the_same_person_and_rig_in_other_clothes_and_motion(filmed, tmp_path):
+    folder, truth = filmed
+    later = render_take(tmp_path / "later", seed=3, seconds=0.3, visit=1, options=OPTIONS, faces=1500)
+    assert later.height_m == truth.height_m
+    for name, camera in truth.cameras.items():
+        np.testing.assert_array_equal(later.cameras[name].K, camera.K)
+        np.testing.assert_array_equal(later.cameras[name].cam_from_world, camera.cam_from_world)
+    frame = int(min(len(truth.time_s), len(later.time_s))) - 1
+    assert np.abs(later.joints_world_m[frame] - truth.joints_world_m[frame]).max() > 0.05
+    ours, theirs = (next(open_take(f).cameras["cam0"].frames()).image_bgr for f in (folder, tmp_path / "later"))
+    away = np.abs(ours.astype(int) - theirs.astype(int)).max(axis=2)
+    assert (away < 25).mean() > 0.6  # the same room around another figure
+    assert (away > 40).mean() > 0.01
