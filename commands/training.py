@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.options import Device, Engine, Json, Precision, Weights, progress_bar, write_json
+
+if TYPE_CHECKING:
+    from train.synthetic.sources import SourceFolders
 
 
 def pretrain(
@@ -23,6 +26,10 @@ def pretrain(
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="cbam|wasp|occlusion", help="Leave a part out, for an ablation.")
+    ] = None,
+    render: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Render new people while training, from sources that --pack carried."),
     ] = None,
     pack: Annotated[
         Path | None,
@@ -49,12 +56,21 @@ def pretrain(
         raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
     starts = {"warm_start": warm_start, "imagenet": imagenet}
-    done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, **starts)
+    people = None if render is None else _sources(render)
+    done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, people=people, **starts)
     waited = f"{done.data_wait:.0%} of the time waiting for them"
     print(f"{done.images_seen} crops in {done.hours:.2f} h, {waited}; {done.figures}")
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
     summary = {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours}
     write_json(json_file, {**summary, "data_wait_share": done.data_wait, **done.figures})
+
+
+def _sources(path: Path) -> SourceFolders:
+    from train.datasets.pack import install_packed_body
+    from train.synthetic.sources import SourceFolders
+
+    install_packed_body(path)
+    return SourceFolders(split="train", pack=path)
 
 
 def _pack(datasets: list[Path], path: Path, *, size_px: int) -> None:

@@ -201,7 +201,7 @@ class Crops(lightning.LightningDataModule):
         """Random crops."""
         recipe, phase = self.training.recipe, self.training.phase
         stream = CropStream(
-            self.pools,
+            [pool.now() for pool in self.pools],
             size_px=phase.size_px,
             batch=recipe.batch,
             seed=recipe.seed + self.training.images_seen,

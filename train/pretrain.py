@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from engine.crop import Box
 from engine.decode import Decoded
@@ -25,6 +27,9 @@ from train.fit import Phase, PoseTraining, Recipe, fit
 from train.metrics import pck_hits, swap_rate
 from train.plots import contact_sheet, plot_curves
 from train.stream import Pool
+from train.supply import Supply, SupplyOptions
+from train.synthetic.shards import free_cores
+from train.synthetic.sources import SourceFolders
 
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
 SHARES: dict[Kind, float] = {"labelled": 0.38, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
@@ -94,8 +99,11 @@ def pretrain(
     warm_start: Path | None = None,
     imagenet: Path | None = None,
     without: Sequence[str] = (),
+    people: SourceFolders | None = None,
 ) -> Pretrained:
     """Train `name` on the data sets in `folders`; `out` becomes the run folder and holds NAME.safetensors.
+
+    With `people` synthetic people are rendered from these sources while it trains.
 
     A run folder that has a checkpoint is resumed. DatasetError when the data cannot teach, WeightsError when a
     start does not fit.
@@ -112,7 +120,11 @@ def pretrain(
         load_imagenet_backbone(network, imagenet)
         start = network.state_dict()
     _write_configuration(out, name, recipe, found)
-    run, state = fit(architecture, pools, validation, recipe, out, start=start)
+    with contextlib.ExitStack() as stack:
+        if people is not None:
+            supply = stack.enter_context(supply_for(out, people, architecture.input_px, recipe))
+            pools = [replace(p, renewed=supply.samples) if p.name == "synthetic" else p for p in pools]
+        run, state = fit(architecture, pools, validation, recipe, out, start=start)
     weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
     weights = calibrated(weights, validation, card=_card(found, recipe, run))
     path = out / f"{name}.safetensors"
@@ -122,6 +134,13 @@ def pretrain(
     figures = weights.card["figures"]
     assert isinstance(figures, dict)
     return Pretrained(path, figures, run.images_seen, run.hours, run.data_wait)
+
+
+def supply_for(out: Path, people: SourceFolders, input_px: int, recipe: Recipe) -> Supply:
+    """People at the size that the network sees, rendered on the card where there is one, else on the CPU."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = max(1, free_cores() // 2) if device == "cuda" else 1  # on a card, planning them is what takes long
+    return Supply(out / "people", SupplyOptions(people, input_px, recipe.seed, device, processes))
 
 
 def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,6 +25,11 @@ class Pool:
     name: str
     samples: Sequence[Sample]
     share: float
+    renewed: Callable[[], Sequence[Sample]] | None = None  # gives the next epoch's samples
+
+    def now(self) -> Pool:
+        """The pool with the samples of the epoch that begins."""
+        return self if self.renewed is None else replace(self, samples=self.renewed())
 
 
 class CropStream(IterableDataset):

@@ -119,8 +119,8 @@ def write_shards(
 
 def _in_processes(jobs: list[ShardJob], done: int, workers: int) -> Iterator[int]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone) as pool:
-        waiting = {pool.submit(_write, job) for job in jobs}
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=alone) as pool:
+        waiting = {pool.submit(write_job, job) for job in jobs}
         try:
             while waiting:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -130,13 +130,14 @@ def _in_processes(jobs: list[ShardJob], done: int, workers: int) -> Iterator[int
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _alone() -> None:
+def alone() -> None:
     """One thread for each process: they would only wait for one another."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
-def _write(job: ShardJob) -> int:
+def write_job(job: ShardJob) -> int:
+    """Render a shard; gives how many samples it holds."""
     write_shard(job.path, [sample for some in job.render() for sample in some], split=job.sources.split)
     return job.count
 
