@@ -14,13 +14,14 @@ from commands.measuring import bench, doctor
 from commands.recording import record, take
 from commands.synthesising import synth
 from commands.teaching import finetune, label, weights
-from commands.training import evaluate, pretrain
+from commands.training import datasets, evaluate, pretrain
 from commands.watching import demo, live
 
 DEFAULT = "live"
 INTERRUPTED = 130
 COMMANDS = (
-    live, demo, record, take, label, finetune, weights, pretrain, synth, evaluate, board, calibrate, bench, doctor,
+    live, demo, record, take, label, finetune, weights, datasets, pretrain, synth, evaluate, board, calibrate, bench,
+    doctor,
 )  # fmt: skip
 
 

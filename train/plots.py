@@ -64,6 +64,17 @@ def people_sheet(folder: Path, *, people: int = 60) -> Path:
     return _sheet(tiles, folder / "contact_sheet.jpg")
 
 
+def labels_sheet(samples: Sequence[Sample], path: Path, *, people: int = 60) -> Path:
+    """People spread evenly over a data set, each with the joints that are labelled; the picture's path."""
+    shown = [s for s in samples if s.box is not None]
+    shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, min(people, len(shown))).astype(int))]
+    crops = [plain(sample, TILE_PX) for sample in shown]
+    return _sheet(
+        [_tile(c.image_bgr, np.where(c.weight[:, :1] > 0, c.target[:, :2].astype(np.float64), np.nan)) for c in crops],
+        path,
+    )
+
+
 def _sheet(tiles: list[UInt8[ndarray, "t t 3"]], path: Path) -> Path:
     tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
     rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
@@ -77,6 +88,8 @@ def _tile(image_bgr: UInt8[ndarray, "s s 3"], units: Float64[ndarray, "16 2"] | 
         return tile
     px = crop_px_from_units(units, TILE_PX) * 16  # four fractional bits
     for joint, parent in BONES:
+        if not np.isfinite(px[[joint, parent]]).all():
+            continue
         ends = [tuple(int(v) for v in px[i]) for i in (joint, parent)]
         cv2.line(tile, ends[0], ends[1], bgr(side_rgb(joint)), 2, cv2.LINE_AA, shift=4)
     return tile

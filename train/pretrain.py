@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,8 +32,9 @@ from train.supply import Supply, SupplyOptions
 from train.synthetic.shards import free_cores
 from train.synthetic.sources import SourceFolders
 
+_log = logging.getLogger(__name__)
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
-SHARES: dict[Kind, float] = {"labelled": 0.38, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
+SHARES: dict[Kind, float] = {"labelled": 0.38, "captured": 0.3, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
 # of photos that are on no frozen list, every so many judge; with fewer than that a figure means nothing
 VALIDATION_EVERY, VALIDATION_MIN = 20, 8
 # the score map is fitted on boxes that fit, and on wider ones as a search has them
@@ -109,6 +111,8 @@ def pretrain(
     start does not fit.
     """
     found = find_datasets(folders)
+    for line in (line for f in found for line in f.left_out):
+        _log.warning(line)
     pools, validation = pools_of(found)
     architecture = replace(ARCHITECTURES[name], cbam="cbam" not in without, wasp="wasp" not in without)
     start = None

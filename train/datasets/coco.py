@@ -35,14 +35,21 @@ def read_person_free(folder: Path) -> list[Sample]:
     return samples
 
 
+def listed_pictures() -> frozenset[str]:
+    """Names of the pictures whose squares judge presence: no training reads them."""
+    return frozenset(line.split()[0] for line in _listed())
+
+
+def _listed() -> list[str]:
+    text = resources.files("train.datasets").joinpath("lists", "coco_mini_person_free.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
 def read_person_free_squares(folder: Path) -> list[tuple[UInt8[ndarray, "h w 3"], Box, Float64[ndarray, "3 3"]]]:
     """The listed squares that the folder has: picture, box, assumed camera. DatasetError when it has none of them."""
     pictures: dict[str, UInt8[ndarray, "h w 3"]] = {}
     squares = []
-    text = resources.files("train.datasets").joinpath("lists", "coco_mini_person_free.txt").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if line.startswith("#"):
-            continue
+    for line in _listed():
         name, *numbers = line.split()
         path = next(iter(folder.glob(f"*/{name}")), None)
         if path is None:

@@ -83,12 +83,13 @@ def _sample(name: str, jpeg: bytes, lsp14: Float32[ndarray, "14 3"], *, pseudo: 
     box = box_around(joints[weight[:, 0] > 0].astype(np.float64))
     if pseudo:
         weight[[UPPER_NECK, HEAD_TOP], :2] *= PSEUDO_HEAD_WEIGHT
-    _derive(joints, weight)
+    derive_trunk(joints, weight)
     height, width = decode_jpeg(jpeg).shape[:2]
     return Sample(name, jpeg, assumed_camera(width, height), joints, np.zeros(16, np.float32), weight, box)
 
 
-def _derive(joints: Float32[ndarray, "16 2"], weight: Float32[ndarray, "16 3"]) -> None:
+def derive_trunk(joints: Float32[ndarray, "16 2"], weight: Float32[ndarray, "16 3"]) -> None:
+    """Puts pelvis and thorax where the joints around them say, in place; half trusted."""
     if weight[[R_HIP, L_HIP], 0].all():
         joints[PELVIS] = joints[[R_HIP, L_HIP]].mean(axis=0)
         weight[PELVIS, :2] = DERIVED_WEIGHT

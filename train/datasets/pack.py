@@ -24,7 +24,7 @@ from train.datasets.sample import Sample
 from train.synthetic.body import SKIN_FACES, cache_folder, load_body
 from train.synthetic.sources import SOURCES_NAME, Sources, blob, npz_bytes, sources_bytes, unblob, webp
 
-Kind = Literal["labelled", "pseudo", "synthetic", "background"]
+Kind = Literal["labelled", "captured", "pseudo", "synthetic", "background"]
 SCHEMA = 1
 LIMIT_MB = 60.0
 # of the box' side, what is kept around a person: the widest crop of a search
@@ -83,7 +83,7 @@ def write_pack(
             packed: list[Sample] = []
             for sample in one.samples:
                 small = shrunk(sample, size_px)
-                room -= len(small.jpeg) + LABEL_BYTES
+                room -= len(small.encoded()) + LABEL_BYTES
                 if room < 0 and one.kind == "synthetic":
                     break
                 packed.append(small)
@@ -167,7 +167,7 @@ def _samples_bytes(samples: list[Sample]) -> bytes:
     boxes = [nobody if s.box is None else (*s.box.center_px, s.box.side_px) for s in samples]
     return npz_bytes(
         {
-            **blob("picture", [s.jpeg for s in samples]),
+            **blob("picture", [s.encoded() for s in samples]),
             "name": np.array([s.name for s in samples]),
             "K": np.stack([s.K for s in samples]),
             "joints_px": np.stack([s.joints_px for s in samples]),

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from numpy import ndarray
 
+from calib.camera import Camera
 from engine.crop import Box, camera_matrix
 
 # a photo without a known camera is taken to span this angle; it matters only for how a crop is turned
 ASSUMED_FOV_DEG = 60.0
+
+
+SPINE = 16  # row of `Captured.joints_m` after mpii16's
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a motion capture studio knows of a picture."""
+
+    subject: str
+    action: str
+    camera: str
+    frame: int  # of its recording
+    joints_m: Float64[ndarray, "17 3"]  # mpii16, then the spine; camera axes; NaN where the studio has no such joint
+    lens: Camera  # with distortion; placed in the studio where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +37,22 @@ class Sample:
     """A person in a picture, or a picture without one (`box` is None)."""
 
     name: str
-    jpeg: bytes
+    jpeg: bytes | Path  # the encoded picture, or its file: large sets stay on the disk
     K: Float64[ndarray, "3 3"]
     joints_px: Float32[ndarray, "16 2"]  # of the picture; meaningless where the weight is 0
     relative_depth: Float32[ndarray, "16"]  # (Z_j - Z_root) / Z_root in the picture's camera
     weight: Float32[ndarray, "16 3"]  # how far x, y, z of each joint can be trusted, 0 = not labelled
     box: Box | None  # the tight box x 1.25, before jitter
+    head_xyxy: Float64[ndarray, "4"] | None = None  # MPII's box of the head
+    captured: Captured | None = None
+
+    def encoded(self) -> bytes:
+        """The picture as it is stored. OSError where its file is gone."""
+        return self.jpeg.read_bytes() if isinstance(self.jpeg, Path) else self.jpeg
 
     def image_bgr(self) -> UInt8[ndarray, "h w 3"]:
         """The decoded picture."""
-        return decode_jpeg(self.jpeg)
+        return decode_jpeg(self.encoded())
 
 
 def decode_jpeg(data: bytes) -> UInt8[ndarray, "h w 3"]:

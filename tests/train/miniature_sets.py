@@ -1,0 +1,282 @@
+"""Data sets in their official formats, a few pictures each: one drawn person, seen by real cameras' geometry."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.io import savemat
+
+from calib.camera import Camera, rigid
+from engine.skeleton import BONES, H36M17_TO_MPII16, MIRROR
+
+HUES = np.array([[(180 * j // 16, 255, 255)] for j in range(16)], np.uint8)
+COLOURS = [tuple(int(v) for v in bgr) for bgr in cv2.cvtColor(HUES, cv2.COLOR_HSV2BGR)[:, 0]]
+CAMERAS = ("54138969", "55011271", "58860488", "60457274")
+SIZE = (250, 252)  # Human3.6M's 1000 x 1002, a quarter
+# a standing person, mpii16, metres: x to their left, y up, z forward
+STANDING = np.array([
+    (-0.12, 0.08, 0), (-0.12, 0.5, 0.03), (-0.13, 0.93, 0), (0.13, 0.93, 0), (0.12, 0.5, 0.03), (0.12, 0.08, 0),
+    (0, 0.95, 0), (0, 1.42, 0), (0, 1.5, 0.02), (0, 1.72, 0.03), (-0.28, 0.9, 0.1), (-0.24, 1.12, 0.02),
+    (-0.18, 1.4, 0), (0.18, 1.4, 0), (0.24, 1.12, 0.02), (0.28, 0.9, 0.1),
+])  # fmt: skip
+
+
+def person(rng: np.random.Generator) -> np.ndarray:
+    """16 joints in the world, z up: limbs astray, turned, somewhere on the floor."""
+    joints = STANDING.copy()
+    for wrist, elbow in ((10, 11), (15, 14)):
+        joints[elbow] += rng.uniform(-0.1, 0.15, 3)
+        joints[wrist] = joints[elbow] + rng.uniform(-0.2, 0.2, 3) + (0, 0.05, 0.1)
+    for ankle, knee in ((0, 1), (5, 4)):
+        joints[knee] += rng.uniform(-0.12, 0.12, 3)
+        joints[ankle] += rng.uniform(-0.12, 0.12, 3)
+    angle = rng.uniform(0, 2 * np.pi)
+    c, s = np.cos(angle), np.sin(angle)
+    world = np.column_stack([joints[:, 0], -joints[:, 2], joints[:, 1]]) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    return world + np.append(rng.uniform(-0.6, 0.6, 2), 0)
+
+
+def studio() -> dict[str, Camera]:
+    """Four cameras around the room, with the distortion of Human3.6M's."""
+    cameras = {}
+    for k, name in enumerate(CAMERAS):
+        angle = np.pi / 4 + k * np.pi / 2
+        center = np.array([4.5 * np.cos(angle), 4.5 * np.sin(angle), 1.6])
+        z = np.array([0, 0, 0.9]) - center
+        z /= np.linalg.norm(z)
+        x = np.cross(z, [0, 0, 1])
+        x /= np.linalg.norm(x)
+        R = np.stack([x, np.cross(z, x), z])
+        K = np.array([[286.0, 0, 128.1], [0, 285.9, 128.9], [0, 0, 1]])
+        dist = np.array([-0.207, 0.248, -0.0014, -0.001, -0.003])
+        cameras[name] = Camera(*SIZE, K, dist, cam_from_world=rigid(R, -R @ center))
+    return cameras
+
+
+def drawn(px: np.ndarray, size: tuple[int, int], seed: int) -> bytes:
+    """A JPEG of a person: thick bones and a disc of its own colour at each joint."""
+    rng = np.random.default_rng(seed)
+    image = np.full((size[1], size[0], 3), rng.integers(60, 120), np.uint8)
+    for a, b in BONES:
+        cv2.line(image, *(tuple(round(v) for v in px[i]) for i in (a, b)), (200, 200, 200), 3)
+    for j in range(16):
+        cv2.circle(image, tuple(round(v) for v in px[j]), 4, COLOURS[j], -1)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+
+
+def h17(joints16: np.ndarray) -> np.ndarray:
+    """mpii16 in Human3.6M's order; the spine between pelvis and thorax."""
+    joints = np.zeros((17, joints16.shape[1]))
+    joints[list(H36M17_TO_MPII16)] = joints16
+    joints[7] = (joints16[6] + joints16[7]) / 2
+    return joints
+
+
+def as_studio_stores_it(camera: Camera) -> dict[str, object]:
+    """An entry of cameras.pkl: R turns camera axes into the world's, T is the camera's place."""
+    d = camera.dist
+    return {
+        "R": camera.R.T, "T": (-camera.R.T @ camera.t)[:, None],
+        "f": np.diag(camera.K)[:2, None], "c": camera.K[:2, 2][:, None],
+        "k": np.array([[d[0]], [d[1]], [d[4]]]), "p": np.array([[d[2]], [d[3]]]), "w": camera.width, "h": camera.height,
+    }  # fmt: skip
+
+
+def write_human36m(folder: Path, *, moments: int = 6, actions=("Eating", "SittingDown"), seed: int = 0) -> Path:
+    """Training subject S1 and test subject S9, moments at frames 1, 6, 11 ... of each action (S9: 1, 65, 129 ...)."""
+    rng, cameras = np.random.default_rng(seed), studio()
+    inside = folder / "annotation_body3d" / "fps50"
+    inside.mkdir(parents=True)
+    table = {(s, name): as_studio_stores_it(camera) for s in ("S1", "S9") for name, camera in cameras.items()}
+    (folder / "annotation_body3d" / "cameras.pkl").write_bytes(pickle.dumps(table, protocol=2))
+    for subject, part, step in (("S1", "train", 5), ("S9", "test", 64)):
+        names, pixels, space = [], [], []
+        for action in actions:
+            for moment in range(moments):
+                world = person(rng)
+                for name, camera in cameras.items():
+                    cam_m = world @ camera.R.T + camera.t
+                    px = camera.project(cam_m)
+                    recording = f"{subject}_{action}_1.{name}"
+                    names.append(f"{subject}/{recording}/{recording}_{moment * step + 1:06d}.jpg")
+                    pixels.append(np.column_stack([h17(px), np.ones(17)]))
+                    space.append(np.column_stack([h17(cam_m), np.ones(17)]))
+                    path = folder / "images" / names[-1]
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(drawn(px, SIZE, moment))
+        np.savez(inside / f"h36m_{part}.npz", imgname=np.array(names), part=np.array(pixels), S=np.array(space))
+    return folder
+
+
+def _photos(rng: np.random.Generator, count: int) -> list[np.ndarray]:
+    """Pixels of people in photos of 250 x 252, from one of the studio's cameras or another height."""
+    cameras = list(studio().values())
+    shown = []
+    for k in range(count):
+        camera = cameras[k % 4]
+        shown.append(camera.project(person(rng) @ camera.R.T + camera.t))
+    return shown
+
+
+def write_mpii_json(folder: Path, *, train: int = 6, valid: int = 3, seed: int = 0) -> Path:
+    """HRNet's layout; gt_valid.mat has the head boxes."""
+    rng = np.random.default_rng(seed)
+    (folder / "annot").mkdir(parents=True)
+    (folder / "images").mkdir()
+    for part, count in (("train", train), ("valid", valid)):
+        entries, heads = [], []
+        for k, px in enumerate(_photos(rng, count)):
+            name = f"{part}{k:05d}.jpg"
+            (folder / "images" / name).write_bytes(drawn(px, SIZE, k))
+            visible = [1] * 16
+            entries.append(
+                {"image": name, "joints": (px + 1).tolist(), "joints_vis": visible, "scale": 1.0, "center": [1, 1]}
+            )
+            top, neck = px[9] + 1, px[8] + 1
+            middle, half = (top + neck) / 2, np.linalg.norm(top - neck) / 2
+            heads.append([middle - half, middle + half])
+        (folder / "annot" / f"{part}.json").write_text(json.dumps(entries))
+        if part == "valid":
+            savemat(folder / "annot" / "gt_valid.mat", {"headboxes_src": np.moveaxis(np.array(heads), 0, 2)})
+    return folder
+
+
+def write_mpii_release(folder: Path, *, count: int = 9) -> tuple[Path, list[np.ndarray]]:
+    """The release's structs: `count` training pictures of one person, one without joints, a test picture."""
+    people = _photos(np.random.default_rng(3), count)
+    (folder / "images").mkdir(parents=True)
+    pictures = np.zeros(count + 2, dtype=[("image", object), ("annorect", object)])
+    for k, px in enumerate(people):
+        name = f"{k:09d}.jpg"
+        (folder / "images" / name).write_bytes(drawn(px, SIZE, k))
+        points = np.array(
+            [(float(x) + 1, float(y) + 1, float(j), "1") for j, (x, y) in enumerate(px)],
+            dtype=[("x", object), ("y", object), ("id", object), ("is_visible", object)],
+        )
+        corners = [*(px[9] - 8 + 1), *(px[9] + 8 + 1)]
+        pictures[k] = ({"name": name}, {"x1": corners[0], "y1": corners[1], "x2": corners[2], "y2": corners[3],
+                                        "annopoints": {"point": points}, "scale": 1.0})  # fmt: skip
+    pictures[count] = ({"name": "nobody.jpg"}, {"x1": 1.0})
+    pictures[count + 1] = ({"name": "test.jpg"}, {"x1": 1.0})
+    train = np.array([1.0] * (count + 1) + [0.0])
+    savemat(folder / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": {"annolist": pictures, "img_train": train}})
+    return folder, people
+
+
+def write_lsp(folder: Path, *, extended: bool, count: int = 3) -> tuple[Path, np.ndarray]:
+    """LSP (3, 14, n), third row 1 where hidden, or LSP extended (14, 3, n), third column 1 where labelled."""
+    (folder / "images").mkdir(parents=True)
+    index = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 8, 9]
+    people = np.array([px[index] for px in _photos(np.random.default_rng(4), count)])
+    flag = np.full((count, 14, 1), 1.0 if extended else 0.0)
+    flag[0, 0] = 0.0 if extended else 1.0  # not labelled | hidden, and labelled all the same
+    joints = np.concatenate([people, flag], axis=2)
+    savemat(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0) if extended else joints.transpose(2, 1, 0)})
+    for k, px in enumerate(_photos(np.random.default_rng(4), count), 1):
+        (folder / "images" / (f"im{k:05d}.jpg" if extended else f"im{k:04d}.jpg")).write_bytes(drawn(px, SIZE, k))
+    return folder, people
+
+
+def write_coco(folder: Path) -> tuple[Path, np.ndarray]:
+    """Two people in two photos and a crowd."""
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val2017").mkdir()
+    index = [13, 12, 14, 11, 15, 10, 3, 2, 4, 1, 5, 0]
+    people = _photos(np.random.default_rng(5), 2)
+    images, annotations = [], []
+    for k, px in enumerate(people):
+        (folder / "val2017" / f"{k:012d}.jpg").write_bytes(drawn(px, SIZE, k))
+        images.append({"id": k, "file_name": f"{k:012d}.jpg"})
+        points = np.zeros((17, 3))
+        points[5:, :2], points[5:, 2] = px[index], 2
+        annotations.append(
+            {"id": 10 + k, "image_id": k, "keypoints": points.ravel().tolist(), "iscrowd": 0, "category_id": 1}
+        )
+    annotations.append({"id": 20, "image_id": 0, "keypoints": [0] * 51, "iscrowd": 1, "category_id": 1})
+    content = {"images": images, "annotations": annotations}
+    (folder / "annotations" / "person_keypoints_val2017.json").write_text(json.dumps(content))
+    return folder, np.array(people)
+
+
+def write_inf3dhp(folder: Path, *, frames: int = 4) -> tuple[Path, np.ndarray, np.ndarray]:
+    """TS1: HDF5 as MATLAB writes it, axes reversed; the last frame is not valid."""
+    import h5py
+
+    rng, camera = np.random.default_rng(6), Camera(250, 250, np.array([[280.0, 0, 124], [0, 281, 126], [0, 0, 1]]))
+    place = studio()[CAMERAS[0]]
+    pictures = folder / "TS1" / "imageSequence"
+    pictures.mkdir(parents=True)
+    order = [9, 7, 12, 11, 10, 13, 14, 15, 2, 1, 0, 3, 4, 5, 6, 6, 8]
+    px, joints = np.zeros((frames, 1, 17, 2)), np.zeros((frames, 1, 17, 3))
+    for k in range(frames):
+        cam_m = person(rng) @ place.R.T + place.t
+        joints[k, 0] = cam_m[order] * 1000
+        joints[k, 0, 15] = 1000 * (cam_m[6] + cam_m[7]) / 2
+        px[k, 0] = camera.project(joints[k, 0] / 1000)
+        (pictures / f"img_{k + 1:06d}.jpg").write_bytes(drawn(camera.project(cam_m), (250, 250), k))
+    with h5py.File(folder / "TS1" / "annot_data.mat", "w") as file:
+        file["annot2"], file["annot3"], file["univ_annot3"] = px, joints, joints * 1.1
+        file["valid_frame"] = np.array([[1.0]] * (frames - 1) + [[0.0]])
+        file["activity_annotation"] = np.full((frames, 1), 3.0)
+    return folder, px[:, 0], joints[:, 0] / 1000
+
+
+def write_voc(folder: Path) -> Path:
+    """A picture with a person, a dog that is whole, a truncated bus and a difficult chair."""
+    for name in ("Annotations", "SegmentationObject", "JPEGImages"):
+        (folder / name).mkdir(parents=True)
+    things = (("person", 0, 0), ("dog", 0, 0), ("bus", 1, 0), ("chair", 0, 1))
+    palette = [(0, 0, 128), (0, 128, 0), (0, 128, 128), (128, 0, 0)]  # BGR of numbers 1 ... 4
+    numbers, image = np.zeros((100, 200, 3), np.uint8), np.full((100, 200, 3), 50, np.uint8)
+    xml = "<annotation>"
+    for k, (name, truncated, difficult) in enumerate(things):
+        numbers[20:60, 10 + 45 * k : 45 + 45 * k] = palette[k]
+        image[20:60, 10 + 45 * k : 45 + 45 * k] = (k + 1) * 50
+        xml += (
+            f"<object><name>{name}</name><truncated>{truncated}</truncated><difficult>{difficult}</difficult></object>"
+        )
+    (folder / "Annotations" / "2007_000001.xml").write_text(xml + "</annotation>")
+    cv2.imwrite(str(folder / "SegmentationObject" / "2007_000001.png"), numbers)
+    cv2.imwrite(str(folder / "JPEGImages" / "2007_000001.jpg"), image)
+    return folder
+
+
+def write_videopose(folder: Path, *, frames: int = 11) -> tuple[Path, np.ndarray]:
+    """VideoPose3D's npz (a pickled dictionary) beside cameras.pkl and the pictures of one camera."""
+    rng, cameras = np.random.default_rng(7), studio()
+    world = np.array([h17(person(rng)) for _ in range(frames)])
+    joints32 = np.zeros((frames, 32, 3))
+    joints32[:, [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]] = world
+    folder.mkdir(parents=True)
+    np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array({"S1": {"Eating 1": joints32.astype(np.float32)}}))
+    table = {("S1", name): as_studio_stores_it(camera) for name, camera in cameras.items()}
+    (folder / "cameras.pkl").write_bytes(pickle.dumps(table, protocol=2))
+    name, camera = CAMERAS[1], cameras[CAMERAS[1]]
+    for frame in range(0, frames, 5):
+        path = folder / "images" / "S1" / f"S1_Eating_1.{name}" / f"S1_Eating_1.{name}_{frame + 1:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        px = camera.project(world[frame][list(H36M17_TO_MPII16)] @ camera.R.T + camera.t)
+        path.write_bytes(drawn(px, SIZE, frame))
+    return folder, world
+
+
+def is_coloured_as(image_bgr: np.ndarray, px: np.ndarray, joint: int) -> bool:
+    """Whether the disc of this joint, and not its mirror image's, lies at a place."""
+    x, y = np.round(px).astype(int)
+    seen = np.median(image_bgr[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].reshape(-1, 3), axis=0)
+    apart = [np.abs(seen - COLOURS[j]).sum() for j in (joint, int(MIRROR[joint]))]
+    return joint == MIRROR[joint] or apart[0] <= apart[1]
+
+
+def npz_with_a_hostile_pickle(path: Path, name: str, payload: bytes) -> None:
+    """An object array whose pickle calls a function."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": ()})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.npy", header.getvalue() + payload)
