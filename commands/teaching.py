@@ -61,6 +61,9 @@ def finetune(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
     name: Annotated[str, typer.Option(help="Under which the new weights are kept.")] = "own",
     minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all sittings together.")] = 15.0,
+    crops: Annotated[
+        int | None, typer.Option(min=64, help="How many crops to learn from, instead of --minutes.")
+    ] = None,
     people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
     synthetic: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="Synthetic people that exist already, of `synth`.")
@@ -79,8 +82,10 @@ def finetune(
 
     place = own_path(name)  # refuses what cannot be a name before anything is computed
     base = load_weights(weights)
-    plan = Plan(tuple(takes), out, minutes / 60, people=people, synthetic=tuple(synthetic or ()), seed=seed)
-    print(f"from {base.name} {base.sha256[:12]}, {minutes:g} min of training", flush=True)
+    others = tuple(synthetic or ())
+    plan = Plan(tuple(takes), out, minutes / 60, crops=crops, people=people, synthetic=others, seed=seed)
+    budget = f"{minutes:g} min of training" if crops is None else f"{crops} crops"
+    print(f"from {base.name} {base.sha256[:12]}, {budget}", flush=True)
     with Stages() as stages:
         done = run_finetune(plan, base, engine=engine, step=stages)
     print("\n".join(_before_after(done)))
@@ -97,6 +102,9 @@ def _before_after(done: Finetuned) -> list[str]:
 
     lines = ["before:", table([f for figures in done.before.values() for f in figures])]
     lines += ["after:", table([f for figures in done.after.values() for f in figures])]
+    lines.append(
+        f"{100 * done.mix.share:.0f} % of what was learned is kept: best on what was neither learned nor judged"
+    )
     taken = done.verdict.light != "red"
     lines.append("TAKEN:" if taken else "NOT TAKEN:")
     return lines + [f"- {'ok ' if reason.light == 'green' else 'NO '} {reason.text}" for reason in done.verdict.reasons]

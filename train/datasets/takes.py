@@ -39,14 +39,21 @@ class _Cut:
     scale: Float64[ndarray, "2"]
 
 
-def read_take(folder: Path, *, step: Step, every_s: float = EVERY_S) -> list[Sample]:
-    """Samples of both cameras in order of time, the first camera's first. LabelError where the take has no labels."""
-    take, labels = open_take(folder), read_labels(folder)
+def read_take(folder: Path, *, step: Step, every_s: float = EVERY_S, labels: TakeLabels | None = None) -> list[Sample]:
+    """Samples of both cameras in order of time, the first camera's first. LabelError where the take has no labels.
+
+    `labels` may stand in for the take's own; then nothing is kept in the folder.
+    """
+    take, own = open_take(folder), labels is None
+    labels = read_labels(folder) if labels is None else labels
     samples = []
     for name in labels.names:
         camera = take.cameras[name]
         rows = taught_rows(take, labels, name, every_s=every_s)
-        cuts = _stored(take.folder, camera, labels, rows, every_s, step)
+        if own:
+            cuts = _stored(take.folder, camera, labels, rows, every_s, step)
+        else:
+            cuts = _cut_all(camera, labels, rows, step)
         for row, cut in zip(rows, cuts, strict=True):
             label = f"{folder.name}/{name}/{labels.frame[row]}"
             samples.append(_sample(label, labels, int(row), cut))

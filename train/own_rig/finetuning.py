@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from calib.verdict import Verdict
 from engine.backends import open_engine
@@ -17,30 +18,27 @@ from realtime.lens import lens_key
 from realtime.progress import Step
 from realtime.takes import open_take
 from train.augment import Augmentation
-from train.datasets.sample import Sample, background
-from train.datasets.synthetic import read_synthetic
-from train.datasets.takes import backgrounds, read_take
+from train.datasets.sample import Sample
 from train.evaluate_takes import TakeFigures, evaluate_take
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.occlusion import PROBABILITY
 from train.own_rig.bars import plot_joints
 from train.own_rig.film import film
 from train.own_rig.gate import Judged, gate
-from train.own_rig.labels import LabelError, read_labels
+from train.own_rig.labels import read_labels
+from train.own_rig.lessons import Lessons, lessons
+from train.own_rig.mixing import Mix, best_mix, mixed, mixes
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
-from train.own_rig.regression import regression_mm, regression_samples
+from train.own_rig.regression import people_mm, regression_samples
 from train.plots import contact_sheet, plot_curves
 from train.pretrain import SHEET, calibrated
-from train.stream import Pool
-from train.synthetic.shards import encode_jpeg, free_cores, write_shards
-from train.synthetic.sources import SourceFolders, procedural_background
 
-SHARES = {"take": 0.55, "synthetic": 0.39, "background": 0.06}
-VALIDATION_SHARE = 0.08  # the end of the learned part: for the curve and the scores, not for the gate
-SAMPLES_MIN = 60
-ROOMS = 48  # made-up pictures without a person
-PEOPLE_PX = 224
 AUGMENTATION = Augmentation(roll_deg=8.0, occlusion=PROBABILITY)
+STRENGTH = 0.5
+# crops of two thirds of the side cost less than half; the last part of the run has the size that ships
+SMALL_UNTIL, SMALL = 0.6, 2 / 3
+# what sees edges and textures is the same in every room; without its gradients a step takes two thirds of the time
+FROZEN = ("conv1", "bn1", "cbam_in", "layer1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,11 @@ class Plan:
     people: int = 1500  # rendered, where no folder of synthetic people is given
     synthetic: tuple[Path, ...] = ()
     seed: int = 0
-    learning_rate: float = 2e-4
-    batch: int = 32
+    learning_rate: float = 4e-4
+    batch: int = 16
+    crops: int | None = None  # instead of the hours: the same on every machine
+    truth: bool = False  # a synthetic take teaches what is true: the ceiling of the labels
+    pictures: bool = True  # the film of before and after, the loss, errors joint by joint
     workers: int = 1
     precision: str = "bf16-mixed"
     regression_people: int = REGRESSION_PEOPLE
@@ -73,6 +74,8 @@ class Finetuned:
     lenses: tuple[str, ...]
     images_seen: int
     hours: float
+    mixes: tuple[Mix, ...]
+    mix: Mix  # the one that was chosen
 
     def summary(self) -> dict[str, object]:
         """For `--json`."""
@@ -82,6 +85,8 @@ class Finetuned:
             "weights": str(self.path),
             "images": self.images_seen,
             "hours": round(self.hours, 4),
+            "share_of_new": self.mix.share,
+            "mixes": [mix.record() for mix in self.mixes],
             "regression_mm": {"before": self.judged[0].regression_mm, "after": self.judged[1].regression_mm},
             "before": {name: [f.summary() for f in figures] for name, figures in self.before.items()},
             "after": {name: [f.summary() for f in figures] for name, figures in self.after.items()},
@@ -90,9 +95,11 @@ class Finetuned:
 
 def recipe_of(plan: Plan, input_px: int) -> Recipe:
     """A gentle one: the network knows people already."""
+    small_px = max(32, int(input_px * SMALL) // 32 * 32)
     return Recipe(
         hours=plan.hours,
-        phases=(Phase(1.0, input_px, 0.5),),
+        crops=plan.crops,
+        phases=(Phase(SMALL_UNTIL, small_px, STRENGTH), Phase(1.0, input_px, STRENGTH)),
         learning_rate=plan.learning_rate,
         batch=plan.batch,
         seed=plan.seed,
@@ -102,6 +109,7 @@ def recipe_of(plan: Plan, input_px: int) -> Recipe:
         augmentation=AUGMENTATION,
         warmup_steps=50,
         frozen_statistics=True,
+        frozen=FROZEN,
     )
 
 
@@ -112,31 +120,42 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     """
     for folder in plan.takes:
         read_labels(folder)  # says what is missing before anything is computed
-    taught, validation = _samples(plan, step("pictures"))
-    pools = [Pool("take", taught, SHARES["take"]), *_others(plan, step)]
+    taught = lessons(
+        plan.takes, plan.out, people=plan.people, synthetic=plan.synthetic, seed=plan.seed, truth=plan.truth, step=step
+    )
     regression = regression_samples(people=plan.regression_people, step=step("people to remember"))
-    base_figures = _cached(plan, base, engine, regression, step("before"))
-    window = base.window
-    recipe = replace(recipe_of(plan, base.architecture.input_px), window=window)
-    _configure(plan, base, recipe, {pool.name: len(pool.samples) for pool in pools})
+    before = _cached(plan, base, engine, regression, step("before"))
+    recipe = replace(recipe_of(plan, base.architecture.input_px), window=base.window)
+    _configure(plan, base, recipe, {pool.name: len(pool.samples) for pool in taught.pools})
     step("training")  # has a bar of its own
-    run, state = fit(base.architecture, pools, validation, recipe, plan.out, start=base.network().state_dict())
-    weights = Weights("finetuned", base.architecture, state, window, ScoreMap(0.0, 1.0, 0.0), {}, "")
-    weights = calibrated(weights, [*validation, *regression], card=_card(plan, base, recipe, run))
-    new_figures = judge(plan.takes, weights, engine, regression, step("after"))
-    verdict = gate(base_figures[1], new_figures[1])
-    figures = {"before": asdict(base_figures[1]), "after": asdict(new_figures[1])}
-    weights = replace(weights, card={**weights.card, "own_rig": {**figures, "verdict": verdict.light}})
+    start = base.network().state_dict()
+    run, state = fit(base.architecture, taught.pools, taught.validation, recipe, plan.out, start=start)
+    found = mixes(base, state, taught.validation, taught.kept, step("mixing"))
+    mix = best_mix(found)
+    weights = _weights(base, mixed(start, state, mix.share), taught, regression, _card(plan, base, recipe, run, mix))
+    after = judge(plan.takes, weights, engine, regression, step("after"))
+    verdict = gate(before[1], after[1])
+    own_rig = {"before": asdict(before[1]), "after": asdict(after[1]), "verdict": verdict.light}
+    weights = replace(weights, card={**weights.card, "own_rig": own_rig})
     path = plan.out / "finetuned.safetensors"
     write_weights(weights, path)
-    _draw(plan, weights, validation, base_figures[0], new_figures[0])
-    with open_engine(engine, base) as old, open_engine(engine, weights) as new:
-        film(plan.takes[0], [("before", old), ("after", new)], plan.out / "before_after.mp4", step=step("film"))
+    if plan.pictures:
+        _draw(plan, weights, taught.validation, before[0], after[0])
+        with open_engine(engine, base) as old, open_engine(engine, weights) as new:
+            film(plan.takes[0], [("before", old), ("after", new)], plan.out / "before_after.mp4", step=step("film"))
     lenses = tuple(sorted({key for folder in plan.takes for key in _lens_keys(folder)}))
     return Finetuned(
-        weights, path, base_figures[0], new_figures[0], (base_figures[1], new_figures[1]), verdict, lenses,
-        run.images_seen, run.hours,
+        weights, path, before[0], after[0], (before[1], after[1]), verdict, lenses, run.images_seen, run.hours,
+        tuple(found), mix,
     )  # fmt: skip
+
+
+def _weights(
+    base: Weights, state: Mapping[str, Tensor], taught: Lessons, regression: Sequence[Sample], card: dict[str, object]
+) -> Weights:
+    """A state as weights whose scores fit it."""
+    weights = Weights("finetuned", base.architecture, dict(state), base.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
+    return calibrated(weights, [*taught.validation, *regression], card=card)
 
 
 def judge(
@@ -153,7 +172,7 @@ def judge(
         name: float(np.average([getattr(f, name) for f in agreement], weights=counts))
         for name in ("n_mpjpe_mm", "found", "bone_spread", "asymmetry")
     }
-    remembered = regression_mm(weights.decoded(), regression, weights.architecture.input_px)
+    remembered = people_mm(weights.decoded(), regression, weights.architecture.input_px)
     return figures, Judged(**means, regression_mm=remembered)
 
 
@@ -181,54 +200,6 @@ def _tupled(record: dict) -> dict:
     return {**record, "per_joint_mm": tuple(record["per_joint_mm"])}
 
 
-def _samples(plan: Plan, step: Step) -> tuple[list[Sample], list[Sample]]:
-    """What is learned from, and the end of each camera's part, which draws the curve."""
-    taught, validation = [], []
-    for folder in plan.takes:
-        samples = read_take(folder, step=step)
-        cameras = sorted({sample.name.rsplit("/", 1)[0] for sample in samples})
-        for camera in cameras:
-            own = [sample for sample in samples if sample.name.rsplit("/", 1)[0] == camera]
-            last = max(int(len(own) * VALIDATION_SHARE), 1)
-            taught += own[:-last]
-            validation += own[-last:]
-    if len(taught) < SAMPLES_MIN:
-        raise LabelError(
-            f"{len(taught)} labelled pictures are too few to learn from; {SAMPLES_MIN} at least, record longer"
-        )
-    return taught, validation
-
-
-def _others(plan: Plan, step: Callable[[str], Step]) -> list[Pool]:
-    """Synthetic people before the takes' own rooms, and pictures without a person."""
-    rooms = plan.out / "rooms"
-    rooms.mkdir(parents=True, exist_ok=True)
-    empty = []
-    for i, folder in enumerate(plan.takes):
-        take = open_take(folder)
-        for k, image in enumerate(backgrounds(take, read_labels(folder).names)):
-            jpeg = encode_jpeg(image)
-            (rooms / f"room_{i}_{k}.jpg").write_bytes(jpeg)
-            empty.append(background(f"room {i} {k}", jpeg))
-    rng = np.random.default_rng(plan.seed)
-    empty += [background(f"made up {i}", encode_jpeg(procedural_background(PEOPLE_PX, rng))) for i in range(ROOMS)]
-    folders = plan.synthetic or (_rendered(plan, rooms, step("people")),)
-    people = [sample for folder in folders for sample in read_synthetic(folder)]
-    if not people:
-        raise LabelError(f"{', '.join(map(str, folders))}: no synthetic people there; python run.py synth makes them")
-    return [Pool("synthetic", people, SHARES["synthetic"]), Pool("background", empty, SHARES["background"])]
-
-
-def _rendered(plan: Plan, rooms: Path, step: Step) -> Path:
-    folder = plan.out / "people"
-    sources = SourceFolders(photos=(rooms,), split="all")
-    for done in write_shards(
-        folder, plan.people, seed=plan.seed + 1, size_px=PEOPLE_PX, sources=sources, workers=free_cores(), per_shard=64
-    ):
-        step(done, plan.people, "rendering")
-    return folder
-
-
 def _draw(
     plan: Plan,
     weights: Weights,
@@ -249,11 +220,12 @@ def _lens_keys(folder: Path) -> list[str]:
     return [lens_key(camera.lens) for camera in take.cameras.values() if camera.lens is not None]
 
 
-def _card(plan: Plan, base: Weights, recipe: Recipe, run: PoseTraining) -> dict[str, object]:
+def _card(plan: Plan, base: Weights, recipe: Recipe, run: PoseTraining, mix: Mix) -> dict[str, object]:
     return {
         "made_from": {"weights": base.name, "sha256": base.sha256, "card": base.card},
         "data": [{"name": take.name, "kind": "take", "terms": "the user's own recording"} for take in plan.takes],
         "recipe": asdict(recipe),
+        "share_of_new": mix.share,
         "images_seen": run.images_seen,
         "hours": round(run.hours, 4),
     }

@@ -40,7 +40,7 @@ def regression_samples(*, people: int = PEOPLE, folder: Path | None = None, step
     return read_synthetic(folder)
 
 
-def regression_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float:
+def people_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float:
     """N-MPJPE over all joints, hidden ones too, mm for a person of 1.70 m."""
     seen = predict(model, samples, input_px)
     predicted, true = np.empty((len(samples), 16, 3)), np.empty((len(samples), 16, 3))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from train.own_rig.labels import LabelError, TakeLabels, read_labels
 from train.synthetic.truth import NAME, Truth, read_truth
 
 
@@ -19,3 +22,28 @@ def true_joints_m(truth: Truth, name: str, rows: Int64[ndarray, "n"]) -> Float64
     """In a camera's axes, in some of its frames."""
     camera = truth.cameras[name]
     return truth.shots[name].joints_world_m[rows] @ camera.R.T + camera.t
+
+
+def true_labels(folder: Path) -> TakeLabels:
+    """A labelled take's frames with the truth in place of the labels: the ceiling of what these pictures can teach.
+
+    LabelError where the take was filmed: nobody knows its truth.
+    """
+    labels, truth = read_labels(folder), truth_of(folder)
+    if truth is None:
+        raise LabelError(f"{folder} has no truth beside it: only synthetic takes can be taught with it")
+    joints_cam_m, px = np.empty_like(labels.joints_cam_m), np.empty_like(labels.px)
+    for name in labels.names:
+        rows = labels.of(name)
+        joints_cam_m[rows] = true_joints_m(truth, name, labels.frame[rows])
+        px[rows] = truth.cameras[name].project(joints_cam_m[rows].reshape(-1, 3)).reshape(-1, 16, 2)
+    return replace(
+        labels,
+        joints_cam_m=joints_cam_m,
+        px=px,
+        weight=np.ones_like(labels.weight),
+        flags=np.zeros_like(labels.flags),
+        noise_mm=np.zeros_like(labels.noise_mm),
+        K=np.stack([truth.cameras[name].K for name in labels.names]),
+        teacher="the truth",
+    )

@@ -14,8 +14,9 @@ from engine.weights import Weights, load_weights, read_weights, write_weights
 from realtime.lens import lens_key, weights_for
 from tests.realtime.takes.walked_take import Scene
 from tests.train.true_labels import labelled_take
+from train.datasets.takes import read_take
 from train.fit import PoseTraining
-from train.own_rig import finetuning
+from train.own_rig import finetuning, lessons
 from train.own_rig.finetuning import Plan, finetune, recipe_of
 from train.own_rig.gate import Judged
 from train.own_rig.labels import LabelError
@@ -69,6 +70,8 @@ def test_a_take_teaches_and_what_would_hurt_is_not_taken(folder, base, tmp_path)
         "before_after.mp4",
     }
     assert json.loads(json.dumps(done.summary()))["verdict"] == "red"
+    assert [mix.share for mix in done.mixes][::5] == [0.0, 1.0]
+    assert done.mix in done.mixes
     assert done.lenses == tuple(sorted(lens_key(lens) for lens in Scene().cameras.values()))
     again = finetune(plan(folder, tmp_path / "run", hours=8 / 3600), base, engine="eager", step=silent)
     assert again.images_seen > done.images_seen
@@ -85,7 +88,8 @@ def test_the_command_installs_what_is_better_and_nothing_else(folder, base, tmp_
         finetuning, "recipe_of", lambda p, px: replace(recipe_of(p, px), batch=4, workers=0, hours=1 / 3600)
     )
     monkeypatch.setattr(finetuning, "regression_samples", lambda **_: [])
-    monkeypatch.setattr(finetuning, "_others", lambda *_: [])
+    monkeypatch.setattr(lessons, "_rendered", lambda *_: folder)
+    monkeypatch.setattr(lessons, "read_synthetic", lambda of: read_take(of, step=lambda *_, **__: None))
     monkeypatch.setattr(finetuning, "film", lambda *_, **__: None)
     arguments = [
         "finetune",

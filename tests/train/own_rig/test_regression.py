@@ -8,7 +8,7 @@ from engine.model import Architecture, PoseResNet
 from train.augment import plain
 from train.crops_seen import Seen
 from train.own_rig import regression
-from train.own_rig.regression import regression_mm, regression_samples
+from train.own_rig.regression import people_mm, regression_samples
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def saying(samples, change, monkeypatch):
     seen = Seen(joints, np.ones(len(samples)), target, labelled)
     monkeypatch.setattr(regression, "predict", lambda *_: seen)
     unasked = Decoded(PoseResNet(Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)))
-    return regression_mm(unasked, samples, 96)
+    return people_mm(unasked, samples, 96)
 
 
 def test_a_perfect_network_has_no_error_and_a_shift_in_depth_is_none(samples, monkeypatch):
