@@ -26,6 +26,7 @@ from train.own_rig.truth import Truth, true_joints_m, truth_of
 from train.pose_errors import bone_figures, mean_mm, pose_errors
 
 Kind = Literal["agreement", "error"]
+Part = Literal["held out", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +70,26 @@ class _Looked:
     offsets_m: Float64[ndarray, "n 16 3"]
 
 
-def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigures]:
-    """Agreement of all cameras together, and the error where the take has its truth. LabelError without labels."""
+def evaluate_take(folder: Path, engine: Engine, *, step: Step, part: Part = "held out") -> list[TakeFigures]:
+    """Agreement of all cameras together, and the error where the take has its truth. LabelError without labels.
+
+    `part` may be the whole of a take that nobody learned from.
+    """
     take, labels = open_take(folder), read_labels(folder)
     height_m = take.about.subject_height_m or labels.height_m
     truth = truth_of(folder)
-    looked = {}
-    total = sum(int(held_out(take.cameras[name], take).sum()) for name in labels.names)
-    done = 0
-    for name in labels.names:
-        looked[name], count = _look(take, name, engine, height_m, lambda n, at=done, of=name: step(at + n, total, of))
-        done += count
+    rows = {name: _rows(take, name, part) for name in labels.names}
+    looked: dict[str, _Looked] = {}
+    total, done = sum(len(of_camera) for of_camera in rows.values()), 0
+    for name, wanted in rows.items():
+        looked[name] = _look(take, name, wanted, engine, height_m, lambda n, at=done, of=name: step(at + n, total, of))
+        done += len(wanted)
     agreement = [_against_labels(labels, name, looked[name]) for name in labels.names]
-    figures = [
-        _figures(f"{folder.name}, held out", "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm)))
-    ]
+    title = f"{folder.name}, {part}"
+    figures = [_figures(title, "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm)))]
     if truth is not None:
         exact = [_against_truth(truth, name, looked[name]) for name in labels.names]
-        noise_mm = _label_error_mm(labels, truth)
-        figures.append(_figures(f"{folder.name}, held out", "error", exact, looked, noise_mm))
+        figures.append(_figures(title, "error", exact, looked, label_error_mm(labels, truth)))
     return figures
 
 
@@ -107,11 +109,16 @@ def table(figures: Sequence[TakeFigures]) -> str:
     return "\n".join(lines)
 
 
-def _look(take: Take, name: str, engine: Engine, height_m: float, step) -> tuple[_Looked, int]:
-    """The largest person of each held-out frame, not smoothed."""
+def _rows(take: Take, name: str, part: Part) -> Int64[ndarray, "n"]:
+    camera = take.cameras[name]
+    wanted = held_out(camera, take) if part == "held out" else np.ones(len(camera.take_time_s), bool)
+    return np.flatnonzero(wanted).astype(np.int64)
+
+
+def _look(take: Take, name: str, rows: Int64[ndarray, "n"], engine: Engine, height_m: float, step) -> _Looked:
+    """The largest person of each of these frames, which follow each other, not smoothed."""
     camera = take.cameras[name]
     lens = replace(lens_of(camera), cam_from_world=None)
-    rows = np.flatnonzero(held_out(camera, take))
     pipeline = Pipeline(engine, lens, smooth=False, height_m=height_m)
     offsets_m = np.full((len(rows), 16, 3), np.nan)
     for frame in camera.frames(int(rows[0]), int(rows[-1]) + 1) if len(rows) else ():
@@ -119,7 +126,7 @@ def _look(take: Take, name: str, engine: Engine, height_m: float, step) -> tuple
         if people:
             offsets_m[frame.index - rows[0]] = max(people, key=lambda p: p.joints.box.side_px).offsets_m
         step(frame.index - int(rows[0]) + 1)
-    return _Looked(rows.astype(np.int64), offsets_m), len(rows)
+    return _Looked(rows, offsets_m)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ def _against_truth(truth: Truth, name: str, looked: _Looked) -> _Pairs:
     return _Pairs(looked.offsets_m, true_m, np.all(np.isfinite(true_m), axis=-1))
 
 
-def _label_error_mm(labels: TakeLabels, truth: Truth) -> float:
+def label_error_mm(labels: TakeLabels, truth: Truth) -> float:
     """MPJPE of the kept labels themselves, over the whole take."""
     errors = []
     for name in labels.names:

@@ -1,0 +1,167 @@
+"""What teaching one's own rig gains, measured on synthetic takes: `python -m train.own_rig.study --out FOLDER`.
+
+For each seed: a person, clothes, a room, two cameras that nothing was trained on; a take of them; the rig found from
+the person, with lenses as a board gives them; labels by the weights themselves; a fine-tuning; the same with the truth
+in place of the labels (the ceiling); and a second take of the same rig in other clothes with another motion. Truth is
+read by what judges, and by the ceiling. Everything lies in FOLDER; the same call goes on where it was stopped, and
+ends with results.json and results.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from calib.formats import write_rig
+from calib.people_scale import Cues
+from calib.rig import Rig
+from engine.backends import open_engine
+from engine.weights import Weights, load_weights, read_weights
+from realtime.people_calibration import calibrate_from_people
+from realtime.progress import Stages, Step
+from train.evaluate_takes import evaluate_take
+from train.own_rig.arms import label_arms
+from train.own_rig.finetuning import Plan, finetune
+from train.own_rig.labelling import label_take
+from train.own_rig.labels import LabelError
+from train.own_rig.study_table import markdown
+from train.own_rig.teachers import OwnTeacher
+from train.sweep import Record, Results
+from train.synthetic.sources import SourceFolders
+from train.synthetic.stage import TakeOptions
+from train.synthetic.take import render_take
+from train.synthetic.truth import NAME as TRUTH
+from train.synthetic.truth import read_truth
+
+# how well a board tells a focal length (relative) and the middle of the picture (parts of its width)
+FOCAL_SIGMA, CENTER_SIGMA = 0.003, 0.002
+OFFSET_MS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is filmed, and how much is learned from it."""
+
+    out: Path
+    seconds: float
+    second_s: float  # of the second take
+    size_px: tuple[int, int]
+    crops: int
+    people: int
+    synthetic: tuple[Path, ...]
+    engine: str
+
+
+def of_seed(study: Study, seed: int, base: Weights, results: Results, step: Callable[[str], Step]) -> Record:
+    """All figures of a seed; whatever exists is not made again. LabelError where a take is refused."""
+    home = study.out / f"seed_{seed}"
+    first = _filmed(home / "first", study, seed, 0, study.seconds, step("first take"))
+    _labelled(first, study, base, None, step)
+    runs = {}
+    for name in ("taught", "ceiling"):
+        plan = Plan(
+            (first,), home / name, 1.0, crops=study.crops, people=study.people, synthetic=study.synthetic, seed=seed,
+            truth=name == "ceiling", pictures=False,
+        )  # fmt: skip
+        runs[name] = results.once(
+            f"{seed} {name}", lambda plan=plan: finetune(plan, base, engine=study.engine, step=step).summary()
+        )
+    second = _filmed(home / "second", study, seed, 1, study.second_s, step("second take"))
+    _labelled(second, study, base, first / "rig.toml", step)
+    networks = {"before": base} | {name: read_weights(home / name / "finetuned.safetensors") for name in runs}
+    errors = {
+        name: _error(second, weights, study.engine, step(f"second take, {name}")) for name, weights in networks.items()
+    }
+    truth = read_truth(first)
+    names = list(truth.cameras)[:2]
+    return {
+        "baseline_m": round(truth.rig.baseline_m(names[0], names[1]), 3),
+        **runs,
+        "second": errors,
+        "arms": [asdict(arm) for arm in label_arms(first)],
+    }
+
+
+def _filmed(folder: Path, study: Study, seed: int, visit: int, seconds: float, step: Step) -> Path:
+    if not (folder / TRUTH).is_file():  # the last thing that is written
+        options = TakeOptions(size_px=study.size_px, offset_ms=OFFSET_MS)
+        sources = SourceFolders(split="test").read()
+        render_take(
+            folder, seed=seed, seconds=seconds, visit=visit, options=options, sources=sources, force=True, progress=step
+        )
+    return folder
+
+
+def _labelled(folder: Path, study: Study, base: Weights, rig: Path | None, step: Callable[[str], Step]) -> None:
+    """Rig and labels of a take; the rig from the person, or the one that is there already."""
+    if (folder / "labels.npz").is_file():
+        return
+    with open_engine(study.engine, base) as opened:
+        if rig is not None:
+            shutil.copy(rig, folder / "rig.toml")
+        elif not (folder / "rig.toml").is_file():
+            lenses = _lenses_of_a_board(folder)
+            calibrate_from_people(folder, opened, intrinsics=lenses, cues=Cues(), step=step("rig"))
+        done = label_take(folder, OwnTeacher(opened), step=step("labels"))
+    if done.labels is None:
+        reasons = "; ".join(reason.text for reason in done.placed.verdict.reasons if reason.light == "red")
+        raise LabelError(f"{folder}: {reasons}")
+
+
+def _lenses_of_a_board(folder: Path) -> Path:
+    """The take's lenses as well as a board gives them: near the truth, not the truth."""
+    rng, cameras = np.random.default_rng(0), {}
+    for name, camera in read_truth(folder).cameras.items():
+        K = camera.K.copy()
+        K[[0, 1], [0, 1]] *= 1 + rng.normal(0, FOCAL_SIGMA)
+        K[:2, 2] += rng.normal(0, CENTER_SIGMA * camera.width, 2)
+        cameras[name] = replace(camera, K=K)
+    return write_rig(folder / "lenses.toml", Rig(cameras))
+
+
+def _error(folder: Path, weights: Weights, engine: str, step: Step) -> dict[str, object]:
+    with open_engine(engine, weights) as opened:
+        return evaluate_take(folder, opened, step=step, part="whole")[1].summary()
+
+
+def main(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes, runs and results; one that exists goes on.")],
+    seeds: Annotated[str, typer.Option(help="Of the takes, with commas.")] = "901,902,903",
+    seconds: Annotated[float, typer.Option(min=10, help="How long each take is.")] = 60.0,
+    second: Annotated[float, typer.Option(min=10, help="How long the second take of the rig is.")] = 15.0,
+    crops: Annotated[int, typer.Option(min=64, help="How many each run learns from.")] = 9600,
+    people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
+    synthetic: Annotated[list[Path] | None, typer.Option(metavar="FOLDER", help="People that exist already.")] = None,
+    resolution: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Of the takes.")] = "640x360",
+    weights: Annotated[str, typer.Option(help="What is taught.")] = "lite",
+    engine: Annotated[str, typer.Option(help="What judges and labels.")] = "auto",
+) -> None:
+    """Films, labels, teaches and judges; writes FOLDER/results.json and FOLDER/results.md."""
+    width, height = (int(side) for side in resolution.split("x"))
+    study = Study(out, seconds, second, (width, height), crops, people, tuple(synthetic or ()), engine)
+    base, results = load_weights(weights), Results(out / "results.json")
+    asked = {name: value for name, value in asdict(study).items() if name not in ("out", "engine", "synthetic")}
+    settings = results.once(
+        "settings", lambda: {"weights": base.name, "sha256": base.sha256, **asked, "size_px": [width, height]}
+    )
+    if settings["sha256"] != base.sha256:
+        raise typer.BadParameter(f"{out} holds a study of other weights ({settings['sha256']}); give another folder")
+    with Stages() as stages:
+        for seed in (int(text) for text in seeds.split(",")):
+            try:
+                results.once(f"seed {seed}", lambda seed=seed: of_seed(study, seed, base, results, stages))
+            except LabelError as error:
+                results.once(f"seed {seed}", lambda error=error: {"refused": str(error)})
+    table = markdown(results.records)
+    (out / "results.md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
