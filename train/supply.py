@@ -13,8 +13,10 @@ import re
 import time
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
+from engine.errors import UserError
 from train.datasets.sample import Sample
 from train.datasets.synthetic import samples_of
 from train.synthetic.body import SKIN_FACES, load_body
@@ -46,6 +48,7 @@ class Supply:
         self.folder, self.options = folder, options
         self._samples: dict[str, list[Sample]] = {}
         self._processes: list[SpawnProcess] = []
+        self._failures = multiprocessing.get_context("spawn").SimpleQueue()
 
     def __enter__(self) -> Supply:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +56,7 @@ class Supply:
         context = multiprocessing.get_context("spawn")
         first = 1 + max((_number(path) for path in self._shards()), default=-1)
         for k in range(self.options.processes):
-            arguments = (self.folder, self.options, first + k, os.getpid())
+            arguments = (self.folder, self.options, first + k, os.getpid(), self._failures)
             process = context.Process(target=_render, args=arguments, name=f"people {k}", daemon=True)
             process.start()
             self._processes.append(process)
@@ -82,14 +85,15 @@ class Supply:
 
     def _check(self) -> None:
         if any(process.exitcode is not None for process in self._processes):
-            raise ShardError(f"the rendering of people into {self.folder} has ended; its message is above")
+            reason = "its process died" if self._failures.empty() else self._failures.get()
+            raise ShardError(f"no people are rendered into {self.folder}: {reason}")
 
 
 def _number(path: Path) -> int:
     return int(re.split(r"[_.]", path.name)[2])
 
 
-def _render(folder: Path, options: SupplyOptions, first: int, parent: int) -> None:
+def _render(folder: Path, options: SupplyOptions, first: int, parent: int, failures: SimpleQueue[str]) -> None:
     """Every `processes`-th shard from `first` on, until the parent is gone or ends this."""
     if options.device == "cpu":
         os.nice(10)  # the training goes first
@@ -97,6 +101,10 @@ def _render(folder: Path, options: SupplyOptions, first: int, parent: int) -> No
     for number in itertools.count(first, options.processes):
         path = folder / f"shard_{options.seed:04d}_{number:05d}.npz"
         job = (path, number, options.per_shard, options.seed, options.size_px)
-        write_job(ShardJob(*job, options.sources, options.faces, options.device))
+        try:
+            write_job(ShardJob(*job, options.sources, options.faces, options.device))
+        except UserError as error:
+            failures.put(str(error))
+            return
         if os.getppid() != parent:
             return
