@@ -23,7 +23,8 @@ OPTIONS = SupplyOptions(SourceFolders(), size_px=48, seed=3, kept=1, per_shard=1
 def test_people_come_go_and_go_on_where_they_were(tmp_path: Path) -> None:
     with Supply(tmp_path, OPTIONS) as supply:
         first = {sample.name for sample in supply.samples()}
-        while (names := {sample.name for sample in supply.samples()}) & first:
+        deadline = time.monotonic() + 240
+        while not (names := {sample.name for sample in supply.samples()}) or names & first:
             assert time.monotonic() < deadline, "no new people"
             time.sleep(0.05)
     assert len(names) == OPTIONS.kept * OPTIONS.per_shard
