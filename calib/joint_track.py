@@ -23,6 +23,7 @@ class Body:
     limbs: tuple[tuple[int, int, int], tuple[int, int, int]]
     feet: tuple[int, ...]  # joints that come to rest near the floor
     root: int
+    head: tuple[int, int] | None = None  # thorax and head top
     foot_part: float = 0.039  # height of those joints above the floor, part of the person's (Drillis and Contini 1966)
 
     def __post_init__(self) -> None:

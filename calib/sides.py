@@ -3,8 +3,9 @@
 A frame alone cannot tell: a detector that takes a back for a front does so in both views, and the views meet. Time can,
 since nobody turns around between two frames. Each pair of limbs is, in each frame, exchanged in the first view or not,
 in the second view or not; a hidden Markov model weighs how well the views meet, how far the joints would jump, that
-shoulders turn with hips, that knees bend ahead and elbows behind, and that a detector is right more often than wrong,
-above all where it sees a back: it learned from people who face the camera.
+shoulders turn with hips, that the head and the hands are held ahead of the shoulders, that knees bend ahead and elbows
+behind, and that a detector is right more often than wrong, above all where it sees a back: it learned from people who
+face the camera.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from numpy import ndarray
 from calib.joint_track import Body
 
 # costs are negative logarithms; what is wrong by more than these counts no more
-MISS_MOST, MOVE_MOST, BEND_MOST = 3.0, 3.0, 2.0
+MISS_MOST, MOVE_MOST, CUE_MOST = 3.0, 3.0, 2.0
 MOVE = 0.03  # parts of the height: by how much joints are wrong, or move in a frame
 TWIST = 1.5  # of 1 - cosine of the angle between shoulders and hips
-BEND = 0.03  # parts of the height: a bend that counts
+# parts of the height: how far ahead a cue lies that counts once. With joints of `lite` in synthetic takes the head lies
+# ahead of the thorax in 91-100 % of the frames, hands of shoulders in 97-99 %, knees in 72-81 %, elbows behind in 80-89
+HEAD, HANDS, BEND = 0.02, 0.06, 0.03
+CUE_WEIGHT = 0.5
 # of holding a view's word for wrong in a frame: that it sees a front, that it sees a back
 DOUBT_FRONT, DOUBT_BACK = 0.25, 1.0
 
@@ -99,12 +103,28 @@ def _alone(states: _States, limb: tuple[int, ...], bends: int) -> Float64[ndarra
     with np.errstate(invalid="ignore"):
         back = states.rays[:, :, limb[-1], 0] > states.rays[:, :, mirror[limb[-1]], 0]
     cost = cost + np.einsum("sv,vn->sn", EXCHANGED, np.where(back, DOUBT_BACK, DOUBT_FRONT))
+    return (cost - _ahead(states, limb, bends)).T
+
+
+def _ahead(states: _States, limb: tuple[int, ...], bends: int) -> Float64[ndarray, "4 frames"]:
+    """What speaks for a state by what a body holds ahead of itself."""
     ahead = np.cross(states.up(), states.axis(limb))
+    mirror, places = states.body.mirror, states.places
+
+    def cue(way: ndarray, unit: float) -> ndarray:
+        parts = (way * ahead).sum(-1) / (unit * states.height)
+        return CUE_WEIGHT * np.nan_to_num(np.clip(parts, -CUE_MOST, CUE_MOST))
+
+    found = np.zeros(ahead.shape[:2])
+    if states.body.head is not None:
+        thorax, head = states.body.head
+        found += cue(places[:, :, head] - places[:, :, thorax], HEAD)
     for side in (limb, [mirror[j] for j in limb]):
-        end, middle, start = (states.places[:, :, j] for j in side)
-        bent = bends * ((middle - (end + start) / 2) * ahead).sum(-1) / (BEND * states.height)
-        cost = cost - 0.5 * np.nan_to_num(np.clip(bent, -BEND_MOST, BEND_MOST))
-    return cost.T
+        end, middle, start = (places[:, :, j] for j in side)
+        found += cue(bends * (middle - (end + start) / 2), BEND)
+        if limb == states.body.limbs[1]:
+            found += cue((end - start) / 2, HANDS)
+    return found
 
 
 def _steps(states: _States, limb: tuple[int, ...]) -> Float64[ndarray, "n 4 4"]:

@@ -49,6 +49,7 @@ BODY = Body(
     ),
     feet=(skeleton.R_ANKLE, skeleton.L_ANKLE),
     root=skeleton.ROOT,
+    head=(skeleton.THORAX, skeleton.HEAD_TOP),
 )
 
 
