@@ -99,3 +99,13 @@ def test_the_room_without_the_person_is_the_room(folder):
         wall = np.abs(below - 70).max(axis=2) < 12
         floor = np.abs(below - 95).max(axis=2) < 12
         assert (wall | floor).mean() > 0.9
+
+
+def test_the_held_out_part_comes_out_for_what_judges_and_nothing_else(folder, samples):
+    take = open_take(folder)
+    judged = read_take(folder, step=quiet, part="held out")
+    assert judged
+    for sample in judged:
+        _, name, frame = sample.name.split("/")
+        assert take.parts().held_out(take.cameras[name].take_time_s[[int(frame)]]).all()
+    assert not {sample.name for sample in judged} & {sample.name for sample in samples}

@@ -1,6 +1,6 @@
 """A labelled take as samples: pictures around the person, cut once and kept in the take's folder.
 
-Only the part that is learned from is read; the held-out part and the gap before it never come out of here.
+The part that is learned from; the held-out part comes out only for what judges, the gap between them never.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ EVERY_S = 0.1  # frames nearer in time show the same
 AROUND = 2.2  # of the person's box: room for boxes that err, and for those of a search
 BOX_PX = 320  # a larger person is stored smaller
 BACKGROUND_FRAMES = 25
+Part = Literal["learned", "held out"]
 FIELDS = ("key", "row", "ends", "jpegs", "corner_px", "scale")
 
 
@@ -39,17 +41,19 @@ class _Cut:
     scale: Float64[ndarray, "2"]
 
 
-def read_take(folder: Path, *, step: Step, every_s: float = EVERY_S, labels: TakeLabels | None = None) -> list[Sample]:
+def read_take(
+    folder: Path, *, step: Step, every_s: float = EVERY_S, labels: TakeLabels | None = None, part: Part = "learned"
+) -> list[Sample]:
     """Samples of both cameras in order of time, the first camera's first. LabelError where the take has no labels.
 
-    `labels` may stand in for the take's own; then nothing is kept in the folder.
+    `labels` may stand in for the take's own; of these, and of the held-out part, nothing is kept in the folder.
     """
-    take, own = open_take(folder), labels is None
+    take, own = open_take(folder), labels is None and part == "learned"
     labels = read_labels(folder) if labels is None else labels
     samples = []
     for name in labels.names:
         camera = take.cameras[name]
-        rows = taught_rows(take, labels, name, every_s=every_s)
+        rows = taught_rows(take, labels, name, every_s=every_s, part=part)
         if own:
             cuts = _stored(take.folder, camera, labels, rows, every_s, step)
         else:
@@ -60,13 +64,15 @@ def read_take(folder: Path, *, step: Step, every_s: float = EVERY_S, labels: Tak
     return samples
 
 
-def taught_rows(take: Take, labels: TakeLabels, name: str, *, every_s: float = EVERY_S) -> Int64[ndarray, "m"]:
+def taught_rows(
+    take: Take, labels: TakeLabels, name: str, *, every_s: float = EVERY_S, part: Part = "learned"
+) -> Int64[ndarray, "m"]:
     """Rows of the labels that may be learned from: of the learned part, and so far apart in time."""
     camera = take.cameras[name]
     rows = labels.of(name)
     time_s = camera.take_time_s[labels.frame[rows]]
-    learned = take.parts().train(time_s)
-    rows, time_s = rows[learned], time_s[learned]
+    wanted = (take.parts().train if part == "learned" else take.parts().held_out)(time_s)
+    rows, time_s = rows[wanted], time_s[wanted]
     chosen: list[int] = []
     last_s = -np.inf
     for row, now_s in zip(rows, time_s, strict=True):

@@ -27,6 +27,7 @@ SAMPLES_MIN = 60
 ROOMS = 48  # made-up pictures without a person
 PEOPLE_PX = 224
 KEPT = 128  # synthetic people that are not learned from either
+CHOOSING_MOST = 128  # pictures of the takes that choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def lessons(
     learned = [sample for i, sample in enumerate(everybody) if i % every or i // every >= KEPT]
     named = {"take": taught, "synthetic": learned, "background": empty}
     pools = tuple(Pool(name, samples, SHARES[name]) for name, samples in named.items())
-    return Lessons(pools, tuple(validation), tuple(kept))
+    return Lessons(pools, tuple(validation[:: -(-len(validation) // CHOOSING_MOST)]), tuple(kept))
 
 
 def parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -75,14 +76,23 @@ def parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     return taught, validation
 
 
+def parted_take(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """All cameras' samples: what is learned from, and what chooses."""
+    taught, validation = [], []
+    for camera in sorted({sample.name.rsplit("/", 1)[0] for sample in samples}):
+        own = parted([sample for sample in samples if sample.name.rsplit("/", 1)[0] == camera])
+        taught += own[0]
+        validation += own[1]
+    return taught, validation
+
+
 def _of_takes(takes: Sequence[Path], step: Step, *, truth: bool) -> tuple[list[Sample], list[Sample]]:
     taught, validation = [], []
     for folder in takes:
         samples = read_take(folder, labels=true_labels(folder) if truth else None, step=step)
-        for camera in sorted({sample.name.rsplit("/", 1)[0] for sample in samples}):
-            own = parted([sample for sample in samples if sample.name.rsplit("/", 1)[0] == camera])
-            taught += own[0]
-            validation += own[1]
+        parts = parted_take(samples)
+        taught += parts[0]
+        validation += parts[1]
     if len(taught) < SAMPLES_MIN:
         raise LabelError(
             f"{len(taught)} labelled pictures are too few to learn from; {SAMPLES_MIN} at least, record longer"

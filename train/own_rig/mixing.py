@@ -17,7 +17,7 @@ from realtime.progress import Step
 from train.datasets.sample import Sample
 from train.own_rig.regression import people_mm
 
-SHARES = (0.0, 0.3, 0.45, 0.6, 0.8, 1.0)
+SHARES = (0.0, 0.35, 0.5, 0.7, 1.0)
 FORGET = 0.015  # of the kept people: half of what the gate allows, since they are as few
 
 

@@ -19,7 +19,7 @@ from realtime.progress import Step
 from train.crops_seen import predict
 from train.datasets.sample import Sample
 from train.datasets.synthetic import read_synthetic
-from train.pose_errors import mean_mm, pose_errors
+from train.pose_errors import PoseErrors, mean_mm, pose_errors
 from train.synthetic.body import cache_folder
 from train.synthetic.shards import write_shards
 from train.synthetic.sources import SourceFolders
@@ -40,8 +40,8 @@ def regression_samples(*, people: int = PEOPLE, folder: Path | None = None, step
     return read_synthetic(folder)
 
 
-def people_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float:
-    """N-MPJPE over all joints, hidden ones too, mm for a person of 1.70 m."""
+def people_errors(model: Decoded, samples: Sequence[Sample], input_px: int) -> PoseErrors:
+    """Errors over all joints, hidden ones too, mm for a person of 1.70 m whose distance is known."""
     seen = predict(model, samples, input_px)
     predicted, true = np.empty((len(samples), 16, 3)), np.empty((len(samples), 16, 3))
     for i, sample in enumerate(samples):
@@ -49,14 +49,22 @@ def people_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float
         camera = crop_camera(sample.box, sample.K, input_px)
         depth = seen.joints[i, :, 2] - seen.joints[i, ROOT, 2]
         predicted[i] = lift(camera, seen.joints[i, :, :2], depth, root_z_m=1.0)
-        true[i] = _sized(lift(camera, seen.target[i, :, :2], seen.target[i, :, 2], root_z_m=1.0), seen.labelled[i])
-    return mean_mm(pose_errors(predicted, true, seen.labelled).n_mpjpe)
+        true[i] = lift(camera, seen.target[i, :, :2], seen.target[i, :, 2], root_z_m=1.0)
+        distance_m = _distance_m(true[i], seen.labelled[i])
+        predicted[i] *= distance_m
+        true[i] *= distance_m
+    return pose_errors(predicted, true, seen.labelled)
 
 
-def _sized(pose: Float64[ndarray, "16 3"], known: Bool[ndarray, "16"]) -> Float64[ndarray, "16 3"]:
-    """A pose at the size of a person of `HEIGHT_M`, by the bones whose ends are both in the picture."""
+def people_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float:
+    """N-MPJPE of these people, the mean of `people_errors`."""
+    return mean_mm(people_errors(model, samples, input_px).n_mpjpe)
+
+
+def _distance_m(pose: Float64[ndarray, "16 3"], known: Bool[ndarray, "16"]) -> float:
+    """Where a pose with its root 1 m away has the size of a person of `HEIGHT_M`, by the bones in the picture."""
     child, parent = np.array(list(BONE_OVER_HEIGHT)).T
     both = known[child] & known[parent]
     length = float(np.linalg.norm(pose[child] - pose[parent], axis=1)[both].sum())
     expected = float(np.array(list(BONE_OVER_HEIGHT.values()))[both].sum())
-    return pose * (HEIGHT_M * expected / length if both.any() else np.nan)
+    return HEIGHT_M * expected / length if both.any() else float("nan")
