@@ -60,7 +60,7 @@ def finetune(
     takes: Annotated[list[Path], typer.Argument(metavar="TAKE...", help="Labelled takes of one rig.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")],
     name: Annotated[str, typer.Option(help="Under which the new weights are kept.")] = "own",
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all sittings together.")] = 15.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, all sittings together.")] = 20.0,
     crops: Annotated[
         int | None, typer.Option(min=64, help="How many crops to learn from, instead of --minutes.")
     ] = None,
