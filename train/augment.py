@@ -31,6 +31,7 @@ from engine.skeleton import (
 )
 from train.datasets.sample import Sample, decode_jpeg
 from train.occlusion import occluded
+from train.synthetic.sources import Sources
 
 # in this share of crops the person is small, as in the first boxes of a search
 SEARCH_SHARE = 0.15
@@ -67,9 +68,15 @@ class Augmentation:
 
 
 def augmented(
-    sample: Sample, size_px: int, rng: Generator, options: Augmentation, *, pasted: Sample | None = None
+    sample: Sample,
+    size_px: int,
+    rng: Generator,
+    options: Augmentation,
+    *,
+    pasted: Sample | None = None,
+    occluders: Sources | None = None,
 ) -> Crop:
-    """A random crop of a sample. `pasted` lends a patch that hides a part of the person."""
+    """A random crop of a sample. `pasted` lends a patch that hides a part of the person, `occluders` whole things."""
     image = sample.image_bgr()
     if options.flip and rng.random() < 0.5:
         sample, image = _flipped(sample, image)
@@ -82,7 +89,7 @@ def augmented(
     if sample.box is not None and options.occlusion is None and rng.random() < 0.3 * options.strength:
         crop_bgr = _occluded(crop_bgr, pasted, rng)
     if sample.box is not None and options.occlusion is not None and rng.random() < options.occlusion:
-        crop_bgr = occluded(crop_bgr, *labels_in(camera, sample), rng)
+        crop_bgr = occluded(crop_bgr, *labels_in(camera, sample), rng, sources=occluders)
     crop_bgr = _recoloured(crop_bgr, rng, options.strength)
     if sample.box is None:
         return Crop(crop_bgr, np.zeros((16, 3), np.float32), np.zeros((16, 3), np.float32), 0.0)

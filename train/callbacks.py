@@ -94,6 +94,8 @@ class Clock(Callback):
         numbers = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
         line = {"hours": round(pl_module.hours, 4), "images": pl_module.images_seen, "px": pl_module.phase.size_px}
         line["data_wait"] = pl_module.data_wait = round(self._wait.share, 4)
+        if not trainer.is_global_zero:
+            return
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **numbers}) + "\n")
 

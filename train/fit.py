@@ -10,7 +10,6 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,22 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from engine.decode import MEAN_RGB, STD_RGB, WINDOW_CELLS, decode
+from engine.decode import MEAN_RGB, STD_RGB, decode
 from engine.model import Architecture, PoseResNet
-from train.augment import Augmentation
 from train.callbacks import LAST, Average, Bar, Clock
+from train.crops import Crops
 from train.datasets.sample import Sample
-from train.loss import LossWeights, pose_loss
+from train.loss import pose_loss
 from train.metrics import pck, swap_rate
 from train.products import with_products
-from train.stream import Batch, CropStream, Pool, loader, plain_loader
+from train.ranks import gathered, is_first, launched, mean_of, of_first, world
+from train.recipe import Phase, Recipe
+from train.stream import Batch, Pool
+from train.synthetic.sources import Sources
 
-WARMUP_STEPS = 300
 MAX_GRADIENT_NORM = 5.0
 # the longest time between two steps that counts: longer than any validation, shorter than a pause
 STEP_MAX_S = 120.0
-FINAL_LEARNING_RATE = 0.02  # of the peak
 # what a resumed run, and one whose batches are endless, are meant to do
 EXPECTED_WARNINGS = (
     "Checkpoint directory .* exists",
@@ -42,39 +42,9 @@ EXPECTED_WARNINGS = (
     ".*does not have many workers",
     "You're resuming from a checkpoint that ended before the epoch ended",
     ".*isinstance.treespec, LeafSpec",
+    "Found .* module.s. in eval mode",  # a recipe may freeze batch statistics
+    "It is recommended to use .self.log.*sync_dist",  # the numbers are the same everywhere: their parts were gathered
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """Until `until` (progress, 0 ... 1) crops have this size and augmentation this strength."""
-
-    until: float
-    size_px: int
-    strength: float
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that a run is made of, apart from its data."""
-
-    hours: float
-    phases: tuple[Phase, ...]
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    batch: int = 32
-    ema: float = 0.999
-    seed: int = 0
-    workers: int = 1
-    batches_per_epoch: int = 500
-    precision: str = "bf16-mixed"
-    window: int | None = WINDOW_CELLS
-    loss: LossWeights = field(default_factory=LossWeights)
-    augmentation: Augmentation = field(default_factory=Augmentation)  # its strength is the phase's
-    warmup_steps: int = WARMUP_STEPS
-    frozen_statistics: bool = False  # of batch normalisation: a few people in one room are not the world
-    frozen: tuple[str, ...] = ()  # parts of the network that are not taught, by the beginning of their names
-    crops: int | None = None  # a budget that is the same on every machine; then `hours` does not count
 
 
 class PoseTraining(lightning.LightningModule):
@@ -110,6 +80,7 @@ class PoseTraining(lightning.LightningModule):
         now_s = time.monotonic()
         self.hours += min(now_s - self._seen_s, STEP_MAX_S) / 3600
         self._seen_s = now_s
+        self.hours = of_first(self.hours, self.device)  # all processes learn at one rate and end together
 
     @property
     def progress(self) -> float:
@@ -140,9 +111,11 @@ class PoseTraining(lightning.LightningModule):
                 batch["presence"],
                 window=self.recipe.window,
                 weights=self.recipe.loss,
+                shared=mean_of,
             )
-        self.images_seen += len(batch["image"])
-        self.log_dict({f"train_{name}": term for name, term in terms.items()}, on_step=False, on_epoch=True)
+        self.images_seen += len(batch["image"]) * world()
+        named = {f"train_{name}": term for name, term in terms.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, sync_dist=world() > 1, batch_size=len(batch["image"]))
         return terms["loss"]
 
     def validation_step(self, batch: Batch, _: int) -> None:
@@ -156,13 +129,14 @@ class PoseTraining(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """PCK and left/right swaps on the validation list."""
-        predicted, true, labelled = (np.concatenate(part) for part in zip(*self._seen, strict=True))
+        seen = gathered(self._seen)
+        predicted, true, labelled = (np.concatenate(part) for part in zip(*seen, strict=True))
         self._seen.clear()
         self.log("val_pck", pck(predicted, true[..., :2], labelled), prog_bar=True)
         self.log("val_swaps", swap_rate(predicted, true[..., :2], labelled))
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW; warm-up by steps, then a cosine over the run's time."""
+        """AdamW (Adam, where no weight decays); warm-up by steps, then the recipe's schedule over the run."""
         taught = [p for p in self.network.parameters() if p.requires_grad]
         decayed = [p for p in taught if p.ndim > 1]
         plain = [p for p in taught if p.ndim <= 1]
@@ -176,8 +150,8 @@ class PoseTraining(lightning.LightningModule):
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
 
     def _learning_rate(self, step: int) -> float:
-        cosine = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * 0.5 * (1 + np.cos(np.pi * self.progress))
-        return min((step + 1) / self.recipe.warmup_steps, 1.0) * float(cosine)
+        warm = min((step + 1) / max(self.recipe.warmup_steps, 1), 1.0)
+        return warm * self.recipe.of_peak(self.progress)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The run's clock goes into the checkpoint."""
@@ -190,30 +164,6 @@ class PoseTraining(lightning.LightningModule):
         self._seen_s = time.monotonic()
 
 
-class Crops(lightning.LightningDataModule):
-    """Batches of the phase that the run is in; asked anew each epoch."""
-
-    def __init__(self, training: PoseTraining, pools: Sequence[Pool], validation: Sequence[Sample]) -> None:
-        super().__init__()
-        self.training, self.pools, self.validation = training, pools, validation
-
-    def train_dataloader(self) -> object:
-        """Random crops."""
-        recipe, phase = self.training.recipe, self.training.phase
-        stream = CropStream(
-            [pool.now() for pool in self.pools],
-            size_px=phase.size_px,
-            batch=recipe.batch,
-            seed=recipe.seed + self.training.images_seen,
-            options=replace(recipe.augmentation, strength=phase.strength),
-        )
-        return loader(stream, workers=recipe.workers)
-
-    def val_dataloader(self) -> object:
-        """The validation list at the phase's size."""
-        return plain_loader(self.validation, size_px=self.training.phase.size_px)
-
-
 def fit(
     architecture: Architecture,
     pools: Sequence[Pool],
@@ -222,11 +172,15 @@ def fit(
     folder: Path,
     *,
     start: dict[str, Tensor] | None = None,
+    occluders: Sources | None = None,
 ) -> tuple[PoseTraining, dict[str, Tensor]]:
     """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state.
 
+    Under torchrun all processes train together, each on its part of every batch.
     KeyboardInterrupt after a checkpoint was saved: the same call goes on from there.
     """
+    if recipe.batch % world():
+        raise ValueError(f"{world()} processes cannot share batches of {recipe.batch}")
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     network = PoseResNet(architecture)
@@ -235,21 +189,29 @@ def fit(
         network.load_state_dict(start)
     with_products(network)
     training = PoseTraining(network, recipe)
-    average, clock = Average(recipe.ema), Clock(folder)
+    training.train()  # Lightning leaves the modules' modes as it finds them
     # what Lightning says of itself is for --verbose
     logging.getLogger("lightning.pytorch").setLevel(logging.getLogger().getEffectiveLevel())
+    clock = Clock(folder)
     best = ModelCheckpoint(folder, filename="best", monitor="val_pck", mode="max", enable_version_counter=False)
     # not `save_last` of the one above: that writes only when the best changes
     latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
+    average = [Average(recipe.ema)] if recipe.ema else []
+    devices, hosts = launched()
     trainer = lightning.Trainer(
         accelerator="auto",
+        devices=devices,
+        num_nodes=hosts,
+        strategy="ddp" if devices * hosts > 1 else "auto",
+        sync_batchnorm=devices * hosts > 1 and torch.cuda.is_available(),
+        use_distributed_sampler=False,  # the stream and the list are divided already
         precision=recipe.precision,  # type: ignore[arg-type]
         max_epochs=-1,
         limit_train_batches=recipe.batches_per_epoch,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
-        callbacks=[average, clock, best, latest, Bar()],
+        callbacks=[*average, clock, best, latest, *([Bar()] if is_first() else [])],
         default_root_dir=folder,
         enable_model_summary=False,
         enable_progress_bar=False,
@@ -260,7 +222,8 @@ def fit(
         for text in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=text)
         try:
-            trainer.fit(training, datamodule=Crops(training, pools, validation), ckpt_path=resume, weights_only=False)
+            crops = Crops(training, pools, validation, occluders)
+            trainer.fit(training, datamodule=crops, ckpt_path=resume, weights_only=False)
         except SystemExit:  # Lightning's answer to Ctrl-C
             if clock.interrupted:
                 raise KeyboardInterrupt from None

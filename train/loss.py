@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,7 @@ class LossWeights:
     xy: float = 8.0
     z: float = 8.0
     presence: float = 0.5
+    beta: float = BETA  # of smooth-L1, in crop units
 
 
 def pose_loss(
@@ -39,8 +41,13 @@ def pose_loss(
     *,
     window: int | None,
     weights: LossWeights,
+    shared: Callable[[Tensor], Tensor] = lambda total: total,
 ) -> dict[str, Tensor]:
-    """The terms of the loss and their weighted sum, `loss`. Presence is NaN where it is not taught."""
+    """The terms of the loss and their weighted sum, `loss`. Presence is NaN where it is not taught.
+
+    The terms are means over all that is labelled. `shared` makes of a process's total weight the mean of all
+    processes': then the mean of their gradients is that of one process with the whole batch.
+    """
     d, h, w = volume.shape[2:]
     sums = marginals_with_gradient(volume, window=window)
     log_plane = (sums.plane.flatten(2) + FLOOR).log()  # (n, j, h w)
@@ -50,24 +57,28 @@ def pose_loss(
     weight_xy, weight_z = weight[..., 0], weight[..., 2]
     joints = decode_marginals(sums)[..., :3]
     known = ~presence.isnan()
+    total_xy, total_z = shared(weight_xy.sum()), shared(weight_z.sum())
     terms = {
-        "heatmap": _mean(-(plane * log_plane).sum(-1), weight_xy),
-        "depth_map": _mean(-(_gaussian(target[..., 2], d, span=Z_RANGE) * log_z).sum(-1), weight_z),
-        "xy": _mean(_smooth_l1(joints[..., :2], target[..., :2]).sum(-1), weight_xy),
-        "z": _mean(_smooth_l1(joints[..., 2], target[..., 2]), weight_z),
-        "presence": functional.binary_cross_entropy_with_logits(presence_logit[known].float(), presence[known])
-        if known.any()
-        else presence_logit.sum() * 0,
+        "heatmap": _mean(-(plane * log_plane).sum(-1), weight_xy, total_xy),
+        "depth_map": _mean(-(_gaussian(target[..., 2], d, span=Z_RANGE) * log_z).sum(-1), weight_z, total_z),
+        "xy": _mean(_smooth_l1(joints[..., :2], target[..., :2], weights.beta).sum(-1), weight_xy, total_xy),
+        "z": _mean(_smooth_l1(joints[..., 2], target[..., 2], weights.beta), weight_z, total_z),
+        "presence": _mean(_presence(presence_logit, presence), known.float(), shared(known.sum().float())),
     }
     return {**terms, "loss": sum(getattr(weights, name) * term for name, term in terms.items())}  # type: ignore[dict-item]
 
 
-def _smooth_l1(a: Tensor, b: Tensor) -> Tensor:
-    return functional.smooth_l1_loss(a, b, beta=BETA, reduction="none")
+def _smooth_l1(a: Tensor, b: Tensor, beta: float) -> Tensor:
+    """The paper's Eq. 3, whose beta is 1, of differences in units of `beta`; slope 1 far away."""
+    return functional.smooth_l1_loss(a, b, beta=beta, reduction="none")
 
 
-def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    return (values * weight).sum() / weight.sum().clamp(min=1.0)
+def _presence(logit: Float[Tensor, "n"], presence: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    return functional.binary_cross_entropy_with_logits(logit.float(), presence.nan_to_num(), reduction="none")
+
+
+def _mean(values: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    return (values * weight).sum() / total.clamp(min=1.0)
 
 
 def _gaussian(at: Float[Tensor, "n j"], count: int, *, span: float = 1.0) -> Float[Tensor, "n j count"]:

@@ -16,7 +16,7 @@ import torch
 from engine.crop import Box
 from engine.decode import Decoded
 from engine.joints import ScoreMap, fill_of
-from engine.model import ARCHITECTURES, PoseResNet
+from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.skeleton import LIMB_JOINTS
 from engine.weights import Weights, load_imagenet_backbone, read_weights, write_weights
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
@@ -27,10 +27,11 @@ from train.datasets.sample import Sample
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.metrics import pck_hits, swap_rate
 from train.plots import contact_sheet, plot_curves
+from train.ranks import is_first, wait_for_all
 from train.stream import Pool
 from train.supply import Supply, SupplyOptions
 from train.synthetic.shards import free_cores
-from train.synthetic.sources import SourceFolders
+from train.synthetic.sources import SourceFolders, Sources
 
 _log = logging.getLogger(__name__)
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
@@ -123,21 +124,48 @@ def pretrain(
         network = PoseResNet(architecture)
         load_imagenet_backbone(network, imagenet)
         start = network.state_dict()
-    _write_configuration(out, name, recipe, found)
     with contextlib.ExitStack() as stack:
         if people is not None:
             supply = stack.enter_context(supply_for(out, people, architecture.input_px, recipe))
             pools = [replace(p, renewed=supply.samples) if p.name == "synthetic" else p for p in pools]
-        run, state = fit(architecture, pools, validation, recipe, out, start=start)
-    weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
-    weights = calibrated(weights, validation, card=_card(found, recipe, run))
+        return learn(found, pools, validation, out, name=name, architecture=architecture, recipe=recipe, start=start)
+
+
+def learn(
+    found: Sequence[Found],
+    pools: Sequence[Pool],
+    validation: Sequence[Sample],
+    out: Path,
+    *,
+    name: str,
+    architecture: Architecture,
+    recipe: Recipe,
+    start: dict[str, torch.Tensor] | None = None,
+    occluders: Sources | None = None,
+) -> Pretrained:
+    """Train on pools in the run folder `out`, and write weights with their card (of `found`), curves and a sheet."""
+    recipe = in_epochs(recipe, sum(len(pool.samples) for pool in pools))
     path = out / f"{name}.safetensors"
-    write_weights(weights, path)
-    plot_curves(out)
-    contact_sheet(weights.decoded(), validation[:SHEET], architecture.input_px, out / "predictions.jpg")
-    figures = weights.card["figures"]
+    if is_first():
+        _write_configuration(out, name, recipe, found)
+    run, state = fit(architecture, pools, validation, recipe, out, start=start, occluders=occluders)
+    if is_first():
+        weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
+        weights = calibrated(weights, validation, card=_card(found, recipe, run))
+        write_weights(weights, path)
+        plot_curves(out)
+        contact_sheet(weights.decoded(), validation[:SHEET], architecture.input_px, out / "predictions.jpg")
+    wait_for_all()
+    figures = read_weights(path).card["figures"]
     assert isinstance(figures, dict)
     return Pretrained(path, figures, run.images_seen, run.hours, run.data_wait)
+
+
+def in_epochs(recipe: Recipe, samples: int) -> Recipe:
+    """A recipe of epochs as a budget of crops, an epoch of the loop for each."""
+    if recipe.epochs is None:
+        return recipe
+    return replace(recipe, crops=recipe.epochs * samples, batches_per_epoch=-(-samples // recipe.batch))
 
 
 def supply_for(out: Path, people: SourceFolders, input_px: int, recipe: Recipe) -> Supply:

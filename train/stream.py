@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from train.augment import Augmentation, Crop, augmented, plain
 from train.datasets.sample import Sample
+from train.synthetic.sources import Sources
 
 Batch = dict[str, Tensor]
 
@@ -33,9 +35,26 @@ class Pool:
 
 
 class CropStream(IterableDataset):
-    """Random crops, batch by batch. Worker k of epoch e draws from its own seed."""
+    """Random crops, batch by batch, from batch number `first` on.
 
-    def __init__(self, pools: Sequence[Pool], *, size_px: int, batch: int, seed: int, options: Augmentation) -> None:
+    Sample i of batch k draws from a seed of its own, (seed, k, i): any number of workers and processes, started at any
+    batch, gives the same crops. `part` (rank, world): this process has every world-th sample of each batch. With
+    `by_epochs` every sample of the pools comes once before any comes again, in an order that changes by epoch.
+    """
+
+    def __init__(
+        self,
+        pools: Sequence[Pool],
+        *,
+        size_px: int,
+        batch: int,
+        seed: int,
+        options: Augmentation,
+        first: int = 0,
+        part: tuple[int, int] = (0, 1),
+        by_epochs: bool = False,
+        occluders: Sources | None = None,
+    ) -> None:
         filled = [pool for pool in pools if len(pool.samples) and pool.share > 0]
         if not filled:
             raise ValueError("no pool holds a sample")
@@ -45,20 +64,44 @@ class CropStream(IterableDataset):
         # patches that hide a person come from pictures without people where there are any, else from all
         self.lenders = [pool for pool in filled if pool.name == "background"] or filled
         self.size_px, self.batch, self.seed, self.options = size_px, batch, seed, options
+        self.first, self.part, self.occluders = first, part, occluders
+        self.order = _Order(filled, seed) if by_epochs else None
 
     def __iter__(self) -> Iterator[Batch]:
         """Never ends; the loop that reads it decides."""
         worker = get_worker_info()
         if worker is not None:
             cv2.setNumThreads(0)
-        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
-        while True:
-            yield collate([self._draw(rng) for _ in range(self.batch)])
+        number, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        rank, world = self.part
+        for k in itertools.count(self.first + number, step):
+            yield collate([self._draw(k, i) for i in range(rank, self.batch, world)])
 
-    def _draw(self, rng: Generator) -> Crop:
+    def _draw(self, k: int, i: int) -> Crop:
+        rng = np.random.default_rng((self.seed, k, i))
         pool = self.pools[rng.choice(len(self.pools), p=self.shares)]
         lender = self.lenders[rng.integers(len(self.lenders))]
-        return augmented(_any(pool, rng), self.size_px, rng, self.options, pasted=_any(lender, rng))
+        sample = _any(pool, rng) if self.order is None else self.order(k * self.batch + i)
+        pasted = _any(lender, rng)
+        return augmented(sample, self.size_px, rng, self.options, pasted=pasted, occluders=self.occluders)
+
+
+class _Order:
+    """Sample number n of a training by epochs."""
+
+    def __init__(self, pools: Sequence[Pool], seed: int) -> None:
+        self._pools, self._seed = pools, seed
+        self._starts = np.cumsum([0, *(len(pool.samples) for pool in pools)])
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def __call__(self, n: int) -> Sample:
+        epoch, at = divmod(n, int(self._starts[-1]))
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng((self._seed, epoch)).permutation(int(self._starts[-1]))
+        index = int(self._order[at])
+        pool = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._pools[pool].samples[index - int(self._starts[pool])]
 
 
 def _any(pool: Pool, rng: Generator) -> Sample:

@@ -115,7 +115,8 @@ def sample_of(pose: Pose, path: Path) -> Sample:
 
 def _captured(found: re.Match[str], joints_m: Float64[ndarray, "17 3"], lens: Camera) -> Captured:
     ours = np.vstack([joints_m[list(H36M17_TO_MPII16)], joints_m[SPINE17]])
-    return Captured(found["subject"], found["action"], found["camera"], int(found["frame"]), ours, lens)
+    recording = f"{found['action']} {found['take'] or ''}".strip()
+    return Captured(found["subject"], found["action"], recording, found["camera"], int(found["frame"]), ours, lens)
 
 
 def _tables(folder: Path, part: Part) -> list[Path]:

@@ -70,7 +70,8 @@ def _read_recording(path: Path, reading: Reading, every: int) -> None:
         what = ACTIONS[action[frame] - 1] if 1 <= action[frame] <= len(ACTIONS) else "unknown"
         ours = universal_m[frame][list(TO_MPII16_AND_SPINE)].copy()
         ours[UPPER_NECK] = np.nan
-        captured = Captured(path.parent.name, what, path.parent.name, int(frame) + 1, ours, Camera(*size, K))
+        test = path.parent.name
+        captured = Captured(test, what, test, test, int(frame) + 1, ours, Camera(*size, K))
         reading.samples.append(_sample(name, picture, px[frame], joints_m[frame], captured))
 
 

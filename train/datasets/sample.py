@@ -26,6 +26,7 @@ class Captured:
 
     subject: str
     action: str
+    recording: str  # one take of an action, by all cameras
     camera: str
     frame: int  # of its recording
     joints_m: Float64[ndarray, "17 3"]  # mpii16, then the spine; camera axes; NaN where the studio has no such joint
