@@ -141,12 +141,10 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     write_weights(weights, path)
     if plan.pictures:
         _draw(plan, weights, taught.validation, before[0], after[0])
-        with open_engine(engine, base) as old, open_engine(engine, weights) as new:
-            film(plan.takes[0], [("before", old), ("after", new)], plan.out / "before_after.mp4", step=step("film"))
-    lenses = tuple(sorted({key for folder in plan.takes for key in _lens_keys(folder)}))
+        _film(plan, base, weights, engine, step("film"))
     return Finetuned(
-        weights, path, before[0], after[0], (before[1], after[1]), verdict, lenses, run.images_seen, run.hours,
-        tuple(found), mix,
+        weights, path, before[0], after[0], (before[1], after[1]), verdict, _lens_keys(plan.takes), run.images_seen,
+        run.hours, tuple(found), mix,
     )  # fmt: skip
 
 
@@ -215,9 +213,14 @@ def _draw(
         plot_joints(everything[0], everything[1], plan.out / "per_joint.png")
 
 
-def _lens_keys(folder: Path) -> list[str]:
-    take = open_take(folder)
-    return [lens_key(camera.lens) for camera in take.cameras.values() if camera.lens is not None]
+def _film(plan: Plan, base: Weights, weights: Weights, engine: str, step: Step) -> None:
+    with open_engine(engine, base) as old, open_engine(engine, weights) as new:
+        film(plan.takes[0], [("before", old), ("after", new)], plan.out / "before_after.mp4", step=step)
+
+
+def _lens_keys(takes: Sequence[Path]) -> tuple[str, ...]:
+    cameras = [camera for folder in takes for camera in open_take(folder).cameras.values()]
+    return tuple(sorted({lens_key(camera.lens) for camera in cameras if camera.lens is not None}))
 
 
 def _card(plan: Plan, base: Weights, recipe: Recipe, run: PoseTraining, mix: Mix) -> dict[str, object]:
