@@ -16,7 +16,7 @@ from engine.decode import Decoded
 from engine.skeleton import BONES
 from realtime.colours import bgr, side_rgb
 from train.augment import plain
-from train.crops_seen import predict
+from train.crops_seen import Seen, predict
 from train.datasets.sample import Sample, decode_jpeg
 from train.synthetic.shards import read_shard
 
@@ -54,6 +54,16 @@ def contact_sheet(model: Decoded, samples: Sequence[Sample], size_px: int, path:
     return _sheet([_tile(crop, joints[:, :2]) for crop, joints in zip(crops, seen.joints, strict=True)], path)
 
 
+def errors_sheet(samples: Sequence[Sample], seen: Seen, path: Path) -> Path:
+    """What a network said of some people, in colours, over what is true, in white; the picture's path."""
+    tiles = []
+    known = np.where(seen.labelled[..., None], seen.target[..., :2], np.nan)
+    for sample, said, true in zip(samples, seen.joints, known, strict=True):
+        tile = _tile(plain(sample, TILE_PX).image_bgr, true, colour_bgr=(255, 255, 255))
+        tiles.append(_tile(tile, said[:, :2]))
+    return _sheet(tiles, path)
+
+
 def people_sheet(folder: Path, *, people: int = 60) -> Path:
     """The first rendered people of a folder of shards, every second one with its joints drawn; the picture's path."""
     shard = read_shard(min(folder.glob("shard_*.npz")))
@@ -82,7 +92,12 @@ def _sheet(tiles: list[UInt8[ndarray, "t t 3"]], path: Path) -> Path:
     return path
 
 
-def _tile(image_bgr: UInt8[ndarray, "s s 3"], units: Float64[ndarray, "16 2"] | None) -> UInt8[ndarray, "t t 3"]:
+def _tile(
+    image_bgr: UInt8[ndarray, "s s 3"],
+    units: Float64[ndarray, "16 2"] | None,
+    *,
+    colour_bgr: tuple[int, int, int] | None = None,
+) -> UInt8[ndarray, "t t 3"]:
     tile = cv2.resize(image_bgr, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
     if units is None:
         return tile
@@ -91,5 +106,5 @@ def _tile(image_bgr: UInt8[ndarray, "s s 3"], units: Float64[ndarray, "16 2"] | 
         if not np.isfinite(px[[joint, parent]]).all():
             continue
         ends = [tuple(int(v) for v in px[i]) for i in (joint, parent)]
-        cv2.line(tile, ends[0], ends[1], bgr(side_rgb(joint)), 2, cv2.LINE_AA, shift=4)
+        cv2.line(tile, ends[0], ends[1], colour_bgr or bgr(side_rgb(joint)), 2, cv2.LINE_AA, shift=4)
     return tile
