@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.backends.card_crop import NUMBERS
 from engine.backends.lanes import Lane, Mark
@@ -21,6 +22,15 @@ from engine.joints import EngineOutput
 
 BATCHES = (1, 2, 4, 8)
 OUTPUTS = 16 * 7 + 1  # joints, then presence
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What is run on a frame."""
+
+    def recorded(self, lane: Lane, frame_bgr: Tensor, numbers: Tensor, outputs: Tensor) -> Callable[[], None]:
+        """Work that takes the boxes `numbers` (n, 16) of a frame to `outputs` (n, 113), on this memory."""
+        ...
 
 
 def batches_of(people: int) -> Iterator[int]:
@@ -55,9 +65,9 @@ class SlotTicket:
 
 
 class Slot:
-    """One frame's memory. `network` maps (frame, numbers) to (joints, presence); it is recorded per batch size."""
+    """One frame's memory. The network is recorded per batch size."""
 
-    def __init__(self, lane: Lane, network: nn.Module, frame_shape: tuple[int, int]) -> None:
+    def __init__(self, lane: Lane, network: Network, frame_shape: tuple[int, int]) -> None:
         self._lane, self._network = lane, network
         self._host_frame = lane.host(*frame_shape, 3, dtype=torch.uint8)
         self._frame = torch.zeros((*frame_shape, 3), dtype=torch.uint8, device=lane.device)
@@ -107,14 +117,8 @@ class Slot:
             numbers = torch.zeros((batch, NUMBERS), device=self._lane.device)
             numbers[:] = torch.tensor(_ANY_BOX)
             outputs = torch.zeros((batch, OUTPUTS), device=self._lane.device)
-
-            @torch.inference_mode()
-            def work() -> None:
-                joints, presence = self._network(self._frame, numbers)
-                outputs[:, :-1] = joints.flatten(1)
-                outputs[:, -1] = presence
-
-            self._programs[batch] = _Program(numbers, outputs, self._lane.record(work))
+            run = self._network.recorded(self._lane, self._frame, numbers, outputs)
+            self._programs[batch] = _Program(numbers, outputs, run)
         return self._programs[batch]
 
     def _make_room(self, rows: int) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from engine.backends import Engine, EngineError, Ticket, open_engine
+from engine.backends.acceptance import TOLERANCES
 from engine.backends.agreement import Agreement, voxels_apart
-from engine.backends.cuda import TOLERANCES, CudaEngine
+from engine.backends.cuda import CudaEngine
 from engine.backends.eager import EagerEngine
 from engine.backends.lanes import DirectLane
 from engine.backends.onnx import OnnxEngine

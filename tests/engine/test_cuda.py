@@ -11,8 +11,10 @@ from engine.backends.agreement import voxels_apart
 from engine.backends.calibration import read_crops
 from engine.backends.cuda import CudaEngine, PosesInFrame
 from engine.backends.eager import EagerEngine
+from engine.backends.half_network import OnceCbam
 from engine.backends.slots import BATCHES
 from engine.crop import camera_matrix
+from engine.model import CBAM
 from engine.weights import load_weights
 from tests.engine.conftest import K
 
@@ -53,6 +55,13 @@ def test_half_precision_stays_near_float32_on_the_cpu(weights):
     with torch.inference_mode():
         half, exact = (PosesInFrame(weights, kind).poses(rgb)[0].numpy() for kind in (torch.float16, torch.float32))
     assert np.median(voxels_apart(half, exact, weights.architecture)) < 0.02
+
+
+def test_attention_with_its_shared_network_run_once_is_the_same():
+    torch.manual_seed(0)
+    cbam, x = CBAM(64).eval(), torch.randn(3, 64, 12, 12)
+    with torch.inference_mode():
+        torch.testing.assert_close(OnceCbam(cbam)(x), cbam(x), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.gpu
