@@ -8,6 +8,7 @@ is finished is not run again; `results.md` has the paper's column beside ours.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import typer
 from torch import Tensor
 
 from engine.decode import WINDOW_CELLS, Decoded
+from engine.errors import UserError
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from realtime.progress import progress
 from train.augment import Augmentation
@@ -149,4 +151,7 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except UserError as error:
+        sys.exit(str(error))

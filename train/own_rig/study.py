@@ -9,7 +9,9 @@ ends with results.json and results.md.
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,10 +20,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from calib.errors import UserError as CalibError
 from calib.formats import write_rig
 from calib.people_scale import Cues
 from calib.rig import Rig
 from engine.backends import open_engine
+from engine.errors import UserError
 from engine.weights import Weights, load_weights, read_weights
 from realtime.people_calibration import calibrate_from_people
 from realtime.progress import Stages, Step
@@ -143,15 +147,15 @@ def main(
     engine: Annotated[str, typer.Option(help="What judges and labels.")] = "auto",
 ) -> None:
     """Films, labels, teaches and judges; writes FOLDER/results.json and FOLDER/results.md."""
+    if re.fullmatch(r"\d+x\d+", resolution) is None or re.fullmatch(r"\d+(,\d+)*", seeds) is None:
+        raise typer.BadParameter(f"--resolution is like 640x360 and --seeds like 901,902, not {resolution}, {seeds}")
     width, height = (int(side) for side in resolution.split("x"))
     study = Study(out, seconds, second, (width, height), crops, people, tuple(synthetic or ()), engine)
     base, results = load_weights(weights), Results(out / "results.json")
     asked = {name: value for name, value in asdict(study).items() if name not in ("out", "engine", "synthetic")}
-    settings = results.once(
-        "settings", lambda: {"weights": base.name, "sha256": base.sha256, **asked, "size_px": [width, height]}
-    )
-    if settings["sha256"] != base.sha256:
-        raise typer.BadParameter(f"{out} holds a study of other weights ({settings['sha256']}); give another folder")
+    asked = {"weights": base.name, "sha256": base.sha256, **asked, "size_px": [width, height]}
+    if (held := results.once("settings", lambda: asked)) != asked:
+        raise typer.BadParameter(f"{out} holds a study with {held}; give another folder")
     with Stages() as stages:
         for seed in (int(text) for text in seeds.split(",")):
             try:
@@ -164,4 +168,7 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except (UserError, CalibError) as error:
+        sys.exit(str(error))
