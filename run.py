@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from commands.calibrating import board, calibrate
 from commands.measuring import bench, doctor
 from commands.recording import record, take
+from commands.reproducing import reproduce
 from commands.synthesising import synth
 from commands.teaching import finetune, label, weights
 from commands.training import datasets, evaluate, pretrain
@@ -21,7 +22,7 @@ DEFAULT = "live"
 INTERRUPTED = 130
 COMMANDS = (
     live, demo, record, take, label, finetune, weights, datasets, pretrain, synth, evaluate, board, calibrate, bench,
-    doctor,
+    doctor, reproduce,
 )  # fmt: skip
 
 

@@ -65,8 +65,16 @@ def pretrain(
         Path | None, typer.Option(metavar="FOLDER", help="The run's folder; one that exists is resumed.")
     ] = None,
     weights: Annotated[str, typer.Option(metavar="lite|full", help="Which network.")] = "lite",
-    preset: Annotated[str, typer.Option(help="Recipe: default, or continue (with --warm-start).")] = "default",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Recipe: default; continue (with --warm-start); paper or paper-supervised (docs/reproduce.md)."
+        ),
+    ] = "default",
     hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of the paper's presets, instead of --hours; 130 if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
@@ -85,13 +93,16 @@ def pretrain(
 ) -> None:
     """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
     from engine.model import ARCHITECTURES
+    from train.paper.stages import SUPERVISION
     from train.pretrain import PARTS, PRESETS, recipe_for
     from train.pretrain import pretrain as run_pretrain
 
     if weights not in ARCHITECTURES:
         raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
-    if preset not in PRESETS:
-        raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
+    if preset not in (known := [*PRESETS, *SUPERVISION]):
+        raise typer.BadParameter(f"--preset is one of {', '.join(known)}, not {preset}")
+    if epochs is not None and preset not in SUPERVISION:
+        raise typer.BadParameter(f"--epochs goes with --preset {' or '.join(SUPERVISION)}; others are told --hours")
     left_out = without or []
     if unknown := set(left_out) - set(PARTS):
         raise typer.BadParameter(f"--without takes {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
@@ -100,6 +111,9 @@ def pretrain(
         return
     if out is None:
         raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
+    if preset in SUPERVISION:
+        _as_the_paper(datasets, out, weights, preset, epochs, seed, left_out, imagenet)
+        return
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
     starts = {"warm_start": warm_start, "imagenet": imagenet}
     people = None if render is None else _sources(render)
@@ -109,6 +123,24 @@ def pretrain(
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
     summary = {"weights": str(done.weights), "images": done.images_seen, "hours": done.hours}
     write_json(json_file, {**summary, "data_wait_share": done.data_wait, **done.figures})
+
+
+def _as_the_paper(
+    datasets: list[Path],
+    out: Path,
+    name: str,
+    preset: str,
+    epochs: int | None,
+    seed: int,
+    left_out: list[str],
+    imagenet: Path | None,
+) -> None:
+    from train.paper.stages import EPOCHS, Variant, data_in, train_by_preset
+
+    parts = {part: part not in left_out for part in ("cbam", "wasp", "occlusion")}
+    data = data_in(datasets, imagenet)
+    path = train_by_preset(data, out, preset=preset, variant=Variant(name, **parts), epochs=epochs or EPOCHS, seed=seed)
+    print(f"wrote {path}; judge it: python run.py evaluate {data.human36m} --weights {path}")
 
 
 def _sources(path: Path) -> SourceFolders:

@@ -81,7 +81,7 @@ def test_every_command_has_help(command, capsys):
         ["--view", "web"],
         ["--max-frames", "none"],
         ["evaluate"],
-        ["pretrain", "x", "--out", "y", "--preset", "paper"],
+        ["pretrain", "x", "--out", "y", "--preset", "papers"],
     ],
 )
 def test_what_does_not_exist_is_wrong_usage_never_ignored(arguments, capsys):

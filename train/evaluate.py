@@ -2,7 +2,8 @@
 
 Photos are judged twice: with the label's box, as MPII's protocol gives one, and with no box at all, the way a user's
 photo is seen. Rendered people are judged in 3D, with their own box and lens. A video is judged through the live
-pipeline. Somebody who is not found counts as wrong. No box is ever made up.
+pipeline. MPII, Human3.6M and MPI-INF-3DHP are judged by their own protocols (`train.paper.judge`). Somebody who is not
+found counts as wrong. No box is ever made up.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ from realtime.sources import open_source
 from realtime.tracker import Tracker
 from train.calibrate_score import auroc
 from train.datasets.coco import read_person_free_squares
+from train.datasets.human36m import holds_human36m, read_human36m
+from train.datasets.inf3dhp import holds_inf3dhp, read_inf3dhp
 from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
+from train.datasets.mpii import holds_mpii, read_mpii
 from train.datasets.openpose import LabelledVideo, read_labelled_videos
 from train.datasets.sample import ASSUMED_FOV_DEG, Sample
 from train.datasets.synthetic import read_people_3d
-from train.figures import Figures, figures_2d, score_figures
+from train.figures import Figures, figures_2d, head_figures, score_figures
 from train.metrics import n_mpjpe_mm, p_mpjpe_mm
+from train.paper.judge import judge_captured
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +58,14 @@ def evaluate(folders: Sequence[Path], engine: Engine, *, progress: Progress | No
             figures += [_judged_video(folder, video, engine, step) for video in read_labelled_videos(folder)]
         elif any(folder.glob("shard_*.npz")):
             figures.append(_judged_renderings(folder, engine, step))
+        elif holds_mpii(folder):
+            figures += judge_mpii(folder, engine, step=step)
+        elif holds_human36m(folder, "test"):
+            samples = read_human36m(folder, "test").samples
+            figures += judge_captured(f"{folder.name}, {len(samples)} of S9 and S11", samples, engine, step=step)
+        elif holds_inf3dhp(folder):
+            samples = read_inf3dhp(folder).samples
+            figures += judge_captured(f"{folder.name}, {len(samples)} of the test set", samples, engine, step=step)
         elif any(folder.glob("annotations/instances_*.json")):
             absent += _presence_where_nobody_is(folder, engine, step)
         else:
@@ -88,6 +101,21 @@ def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[F
     boxed = replace(boxed, numbers=boxed.numbers | score_figures(score, px, true, labelled))
     found = figures_2d(f"{what}, no box given", np.stack(without), true, labelled)
     return [boxed, found], [j.presence for j in with_box]
+
+
+def judge_mpii(folder: Path, engine: Engine, *, step: Progress) -> list[Figures]:
+    """PCKh@0.5 and PCK@0.2 on MPII's validation part, with the box of the labelled joints."""
+    samples = read_mpii(folder, "valid").samples
+    px = []
+    for i, sample in enumerate(samples):
+        px.append(_in_own_box(sample, engine).px)
+        step(i + 1, len(samples))
+    true = np.stack([s.joints_px for s in samples]).astype(np.float64)
+    labelled = np.stack([s.weight[:, 0] > 0 for s in samples])
+    heads = np.stack([np.full(4, np.nan) if s.head_xyxy is None else s.head_xyxy for s in samples])
+    numbers, tables = head_figures(np.stack(px), true, labelled, heads)
+    figures = figures_2d(f"{folder.name}, {len(samples)} of MPII's validation part", np.stack(px), true, labelled)
+    return [replace(figures, numbers=figures.numbers | numbers, tables=tables)]
 
 
 def _presence_where_nobody_is(folder: Path, engine: Engine, step: Progress) -> list[float]:

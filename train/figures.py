@@ -11,16 +11,32 @@ from numpy import ndarray
 
 from engine.skeleton import JOINT_NAMES, LIMB_JOINTS
 from train.calibrate_score import auroc, expected_calibration_error
-from train.metrics import pck_hits, swap_rate
+from train.metrics import (
+    PCKH_JOINTS,
+    pck_hits,
+    pck_of_neck_to_top_hits,
+    pckh_auc,
+    pckh_hits,
+    per_joint,
+    share,
+    swap_rate,
+)
 
 # heading and format of each number that a terminal shows, in this order
 COLUMNS = {
     "people": ("people", "{:d}"),
     "found": ("found", "{:d}"),
     "pck_at_0.2": ("PCK@0.2", "{:.3f}"),
+    "pckh_at_0.5": ("PCKh@0.5", "{:.3f}"),
+    "pck_at_0.5_neck_to_top": ("PCK@0.5 neck-top", "{:.3f}"),
+    "pckh_auc": ("PCKh AUC", "{:.3f}"),
     "swap_rate": ("swaps", "{:.1%}"),
+    "mpjpe_mm": ("MPJPE mm", "{:.1f}"),
     "n_mpjpe_mm": ("N-MPJPE mm", "{:.1f}"),
     "p_mpjpe_mm": ("P-MPJPE mm", "{:.1f}"),
+    "mpjpe_17_mm": ("MPJPE of 17", "{:.1f}"),
+    "pck3d_at_150mm": ("3DPCK", "{:.3f}"),
+    "auc3d": ("AUC", "{:.3f}"),
     "score_ece": ("score ECE", "{:.3f}"),
     "score_auroc": ("score AUROC", "{:.3f}"),
     "presence_auroc": ("presence AUROC", "{:.3f}"),
@@ -34,13 +50,14 @@ class Figures:
     name: str
     numbers: dict[str, float] = field(default_factory=dict)
     per_joint: dict[str, float] = field(default_factory=dict)  # PCK@0.2 of the twelve limb joints
+    tables: dict[str, dict[str, float]] = field(default_factory=dict)  # others, by what they hold
 
     def summary(self) -> dict[str, object]:
         """For a JSON file."""
         numbers: dict[str, object] = {k: round(v, 4) for k, v in self.numbers.items()}
         if self.per_joint:
             numbers["pck_at_0.2_per_joint"] = {k: round(v, 4) for k, v in self.per_joint.items()}
-        return numbers
+        return numbers | {name: {k: round(v, 4) for k, v in held.items()} for name, held in self.tables.items()}
 
 
 def figures_2d(
@@ -58,6 +75,22 @@ def figures_2d(
     }
     joints = (JOINT_NAMES[j] for j in LIMB_JOINTS)
     return Figures(name, numbers, {j: float(share) for j, share in zip(joints, shares, strict=True)})
+
+
+def head_figures(
+    predicted: Float64[ndarray, "n 16 2"],
+    true: Float64[ndarray, "n 16 2"],
+    labelled: Bool[ndarray, "n 16"],
+    box_xyxy: Float64[ndarray, "n 4"],
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """PCKh@0.5, its area and each joint's where there are head boxes (NaN: none); else the fallback under its name."""
+    if not np.isfinite(box_xyxy).all(axis=1).any():
+        return {"pck_at_0.5_neck_to_top": share(*pck_of_neck_to_top_hits(predicted, true, labelled))}, {}
+    hits, counts = pckh_hits(predicted, true, labelled, box_xyxy)
+    names = (JOINT_NAMES[j] for j in PCKH_JOINTS)
+    numbers = {"pckh_at_0.5": share(hits, counts), "pckh_auc": pckh_auc(predicted, true, labelled, box_xyxy)}
+    joints = {n: float(v) for n, v in zip(names, per_joint(hits, counts), strict=True)}
+    return numbers, {"pckh_at_0.5_per_joint": joints}
 
 
 def score_figures(

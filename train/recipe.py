@@ -13,7 +13,7 @@ from train.loss import LossWeights
 
 WARMUP_STEPS = 300
 FINAL_LEARNING_RATE = 0.02  # of the peak
-# Sun et al. (ECCV 2018), whose network this is, and EpipolarPose lower the rate tenfold at epochs 90 and 120 of 140
+# Xiao et al. (ECCV 2018), whose deconvolutions these are, lower the rate tenfold at epochs 90 and 120 of 140
 MILESTONES = (90 / 140, 120 / 140)
 
 

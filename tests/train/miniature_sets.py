@@ -88,7 +88,9 @@ def as_studio_stores_it(camera: Camera) -> dict[str, object]:
     }  # fmt: skip
 
 
-def write_human36m(folder: Path, *, moments: int = 6, actions=("Eating", "SittingDown"), seed: int = 0) -> Path:
+def write_human36m(
+    folder: Path, *, moments: int = 6, test_moments: int | None = None, actions=("Eating", "SittingDown"), seed: int = 0
+) -> Path:
     """Training subject S1 and test subject S9, moments at frames 1, 6, 11 ... of each action (S9: 1, 65, 129 ...)."""
     rng, cameras = np.random.default_rng(seed), studio()
     inside = folder / "annotation_body3d" / "fps50"
@@ -98,7 +100,7 @@ def write_human36m(folder: Path, *, moments: int = 6, actions=("Eating", "Sittin
     for subject, part, step in (("S1", "train", 5), ("S9", "test", 64)):
         names, pixels, space = [], [], []
         for action in actions:
-            for moment in range(moments):
+            for moment in range(moments if part == "train" or test_moments is None else test_moments):
                 world = person(rng)
                 for name, camera in cameras.items():
                     cam_m = world @ camera.R.T + camera.t

@@ -1,0 +1,214 @@
+"""The paper's two stages, its tables and its judging, on miniatures of its data sets and a tiny network.
+
+A network that is trained for seconds sees no joints, so where 3D labels are made of what the 2D network says, the true
+joints with noise are put in its place. Everything else is the program's own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.backends.eager import EagerEngine
+from engine.crop import crop_camera
+from engine.joints import EngineOutput, ScoreMap
+from engine.model import ARCHITECTURES, Architecture, PoseResNet
+from engine.weights import Weights, read_weights
+from run import main
+from tests.train.miniature_sets import write_human36m, write_inf3dhp, write_mpii_json, write_voc
+from train.augment import labels_in
+from train.datasets.human36m import read_human36m
+from train.datasets.labelled2d import DatasetError
+from train.evaluate import evaluate
+from train.metrics import joint_errors_mm
+from train.paper import labels, stages
+from train.paper.judge import FIELD, IN_USE, judge_captured
+from train.paper.labels import Sights, epipolar_labels
+from train.paper.stages import Data, Variant, data_in, paper_recipe
+from train.paper.tables import TABLES, draw_figures, read_results, sweep
+
+TINY = Architecture(backbone=18, input_px=64, deconv=8, depth_bins=8)
+UNTAUGHT = Weights("full", TINY, PoseResNet(TINY).state_dict(), None, ScoreMap(0.0, 1.0, 0.0), {}, "")
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sets")
+    write_human36m(folder / "h36m", moments=10, test_moments=1)
+    return Data(write_mpii_json(folder / "mpii", train=20, valid=10), folder / "h36m", write_voc(folder / "voc"))
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A tiny network under the name of the paper's, and a 2D network that sees with a quarter pixel of noise."""
+    monkeypatch.setitem(ARCHITECTURES, "full", TINY)
+    monkeypatch.setattr(labels, "look", lambda samples, weights: seen(samples, 0.25))
+
+
+def seen(samples, noise_px: float) -> Sights:
+    rng = np.random.default_rng(0)
+    px = [s.joints_px + rng.normal(0, noise_px, (16, 2)) for s in samples]
+    rays = [s.captured.lens.rays(p.astype(np.float64)) for s, p in zip(samples, px, strict=True)]
+    return Sights(np.array(rays), np.full((len(samples), 16), 0.9))
+
+
+def error_mm(sample) -> float:
+    """Of a sample's labels against the studio's truth, after the best scale."""
+    px, K = sample.joints_px.astype(float), sample.captured.lens
+    rays = np.column_stack([K.rays(px), np.ones(16)])
+    pose = rays * (1 + sample.relative_depth[:, None])
+    return float(joint_errors_mm(pose[None], sample.captured.joints_m[None, :16], root=6, alignment="scale").mean())
+
+
+@pytest.mark.parametrize(("noise_px", "limit_mm"), [(0.0, 0.5), (0.25, 25.0)])
+def test_labels_of_two_views_are_the_studios_without_its_cameras_places(sets, monkeypatch, noise_px, limit_mm):
+    monkeypatch.setattr(labels, "look", lambda samples, weights: seen(samples, noise_px))
+    samples = read_human36m(sets.human36m, "train").samples
+    # neither 3D nor the cameras' places may be read
+    blind = [
+        replace(s, relative_depth=np.full(16, np.nan, np.float32), captured=replace(
+            s.captured, joints_m=np.full((17, 3), np.nan), lens=replace(s.captured.lens, cam_from_world=None)))
+        for s in samples
+    ]  # fmt: skip
+    made, reports = epipolar_labels(blind, UNTAUGHT)
+    assert len(reports) == 4  # each camera with its next
+    assert all(r.failed is None and r.turn_deg is None for r in reports)
+    assert len(made) > 0.9 * len(samples)
+    true = {s.name: s.captured for s in samples}
+    errors = [error_mm(replace(s, captured=true[s.name])) for s in made]
+    assert np.mean(errors) < limit_mm
+
+
+def test_joints_that_do_not_meet_are_not_learned_from(sets, monkeypatch):
+    samples = read_human36m(sets.human36m, "train").samples
+
+    def one_wrong(samples, weights):
+        sights = seen(samples, 0.1)
+        sights.rays[::4, 15] += 0.2  # 57 px, in one camera of four
+        return sights
+
+    monkeypatch.setattr(labels, "look", one_wrong)
+    made, reports = epipolar_labels(samples, UNTAUGHT)
+    hurt = [s for s in made if s.captured.camera == sorted({s.captured.camera for s in samples})[0]]
+    assert np.mean([bool(s.weight[15].any()) for s in hurt]) < 0.5
+    assert np.mean([bool(s.weight[10].any()) for s in made]) > 0.9
+    assert max(r.turn_deg for r in reports) < 1.0
+
+
+def test_nothing_alike_in_two_views_is_said_in_one_line(sets, monkeypatch):
+    samples = read_human36m(sets.human36m, "train").samples
+    monkeypatch.setattr(labels, "look", lambda s, w: replace(seen(s, 0), score=np.zeros((len(s), 16))))
+    with pytest.raises(DatasetError, match=r"no label came from 4 pairs of cameras.*train the 2D network longer"):
+        epipolar_labels(samples, UNTAUGHT)
+
+
+def test_the_preset_is_what_the_paper_says():
+    recipe = paper_recipe(256, occlusion=True)
+    assert (recipe.learning_rate, recipe.batch, recipe.epochs) == (1e-3, 16, 130)
+    assert recipe.weight_decay == 0.0  # AdamW without decay is Adam
+    assert recipe.augmentation.occlusion == 0.5
+    assert recipe.window is None
+    assert (recipe.loss.heatmap, recipe.loss.depth_map) == (0.0, 0.0)
+    assert [round(recipe.of_peak(p), 6) for p in (0.0, 0.6, 0.7, 0.9)] == [1.0, 1.0, 0.1, 0.01]
+    assert Variant().architecture == ARCHITECTURES["full"]
+    assert Variant(backbone=101, cbam=False).network == "resnet101-wasp"
+
+
+def test_tables_are_trained_judged_resumed_and_drawn(sets, tiny, tmp_path, monkeypatch):
+    options = {"epochs": 1, "seed": 0, "workers": 0, "step": lambda done, of: None}
+    trained = []
+    learn = stages.learn
+    monkeypatch.setattr(stages, "learn", lambda *a, **k: trained.append(a[3].name) or learn(*a, **k))
+    path = sweep("table1", sets, tmp_path, **options)
+    assert trained == ["2d-resnet18-cbam-wasp", "3d-full-resnet18-cbam-wasp", "3d-self-resnet18-cbam-wasp"]
+    table = path.read_text()
+    assert table.count("| Ours (fully supervised) | true box, distance, lens |") == 1
+    assert "| 74.6 |" in table
+    assert "130 epochs" in table
+    results = read_results(tmp_path)
+    assert len(results) == 2
+    for held in results.values():
+        assert 0 < held[FIELD]["mpjpe_mm"] < 2000
+        assert held[FIELD]["mpjpe_mm_per_joint"]["pelvis"] == 0
+        assert set(held[FIELD]["mpjpe_mm_per_action"]) == {"Eating", "SittingDown"}
+        assert held[FIELD]["mpjpe_17_mm"] != held[FIELD]["mpjpe_mm"]
+        assert held[IN_USE]["people"] == 8
+    sweep("table2", sets, tmp_path, **options)  # the same trainings
+    assert len(trained) == 3
+    for picture in draw_figures(sets, tmp_path):
+        assert cv2.imread(str(picture)) is not None
+    with pytest.raises(DatasetError, match="results of 1 epochs; give another --out"):
+        sweep("table2", sets, tmp_path, **{**options, "epochs": 2})
+    with pytest.raises(DatasetError, match="table4 needs Human3"):
+        sweep("table4", replace(sets, human36m=None), tmp_path, **options)
+
+
+def test_every_row_of_the_tables_is_a_training_of_its_own():
+    assert [len(rows) for rows in TABLES.values()] == [2, 2, 4, 8]
+    for rows in TABLES.values():
+        assert len({row.key for row in rows}) == len(rows)
+    assert TABLES["table4"][-1].key == TABLES["table1"][1].key  # the whole network, self-supervised
+
+
+class Oracle(EagerEngine):
+    """An engine that answers with the labels of whatever sample it is told."""
+
+    def infer(self, image_bgr, boxes, K):
+        rows = np.zeros((len(boxes), 16, 7), np.float32)
+        for row, box in zip(rows, boxes, strict=True):
+            row[:, :3], row[:, 6] = labels_in(crop_camera(box, K, 64), self.sample)[0], 0.5
+        return EngineOutput(rows, np.ones(len(boxes), np.float32))
+
+
+def test_the_truth_has_no_error_by_the_fields_protocol(sets, monkeypatch):
+    samples = read_human36m(sets.human36m, "test").samples[:6]
+    oracle = Oracle(UNTAUGHT)
+
+    def protocol(sample, engine):
+        engine.sample = sample
+        return whole(sample, engine)
+
+    from train.paper import judge
+
+    whole = judge.by_protocol
+    monkeypatch.setattr(judge, "by_protocol", protocol)
+    monkeypatch.setattr(judge, "as_in_use", lambda sample, engine: np.full((17, 3), np.nan))
+    field, in_use = judge_captured("x", samples, oracle, step=lambda done, of: None)
+    # the pixels hold the lens's distortion, the lifting does not
+    assert field.numbers["mpjpe_mm"] < 8
+    assert field.numbers["p_mpjpe_mm"] < 8
+    assert field.numbers["pck3d_at_150mm"] == 1.0
+    assert in_use.numbers == {"people": 6, "found": 0}
+
+
+def test_published_sets_are_judged_by_the_command(sets, tiny, tmp_path):
+    pytest.importorskip("h5py")
+    folder, *_ = write_inf3dhp(tmp_path / "3dhp")
+    path = stages.first_stage(sets, Variant(), tmp_path / "out", paper_recipe(64, epochs=1, occlusion=True, workers=0))
+    with EagerEngine(read_weights(path)) as engine:
+        mpii, field, _ = evaluate([sets.mpii, folder], engine)
+    assert 0 <= mpii.numbers["pckh_at_0.5"] <= 1
+    assert len(mpii.tables["pckh_at_0.5_per_joint"]) == 14
+    assert field.numbers["mpjpe_mm"] > 0
+    assert len(field.tables["mpjpe_mm_per_joint"]) == 15  # it has no upper neck
+
+
+def test_the_commands_run_and_say_what_is_missing(sets, tiny, tmp_path, capsys):
+    assert main(["reproduce", "table4", "--mpii", str(sets.mpii), "--out", str(tmp_path)]) == 1
+    assert "table4 needs Human3.6M" in capsys.readouterr().err
+    arguments = ["--mpii", str(sets.mpii), "--human36m", str(sets.human36m), "--out", str(tmp_path)]
+    assert main(["reproduce", "figures", *arguments]) == 1
+    assert "run `reproduce table1` there first" in capsys.readouterr().err
+    assert main(["pretrain", str(sets.mpii), "--preset", "paper", "--out", str(tmp_path / "run")]) == 1
+    assert "no folder of Human3.6M was given" in capsys.readouterr().err
+    assert main(["pretrain", str(sets.mpii), "--epochs", "3", "--out", str(tmp_path / "run")]) == 2
+    assert data_in([sets.voc, sets.human36m, sets.mpii]) == sets
+    both = ["pretrain", str(sets.mpii), str(sets.human36m), "--preset", "paper", "--weights", "full"]
+    assert main([*both, "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "moments, 9" in said or "moments, 100%" in said
+    assert json.loads((tmp_path / "run" / "3d-self-resnet18-cbam-wasp" / "configuration.json").read_text())
