@@ -36,11 +36,15 @@ from train.synthetic.sources import Sources
 # in this share of crops the person is small, as in the first boxes of a search
 SEARCH_SHARE = 0.15
 SEARCH_SCALE = (1.2, 2.8)
+# of the person's box: crops of the upper body are about half of it, and few are smaller
+SMALLEST_CROP = 0.5
 # in this share of crops what lies outside the photo shows another photo instead of grey
 SURROUND_SHARE = 0.7
 # in this share only the upper body is in the box
 UPPER_BODY_SHARE = 0.12
-UPPER_BODY = (R_HIP, L_HIP, THORAX, UPPER_NECK, HEAD_TOP, R_WRIST, R_ELBOW, R_SHOULDER, L_SHOULDER, L_ELBOW, L_WRIST)
+UPPER_BODY = np.array(
+    [R_HIP, L_HIP, THORAX, UPPER_NECK, HEAD_TOP, R_WRIST, R_ELBOW, R_SHOULDER, L_SHOULDER, L_ELBOW, L_WRIST]
+)
 # a crop in which the person is smaller than this (tight box over crop) is neither a yes nor a no
 PRESENCE_MIN_FILL = 0.28
 
@@ -77,7 +81,7 @@ def augmented(
     occluders: Sources | None = None,
 ) -> Crop:
     """A random crop of a sample. `pasted` lends a patch that hides a part of the person, `occluders` whole things."""
-    image = sample.image_bgr()
+    sample, image = sample.reduced(reduction_for(sample, size_px))
     if options.flip and rng.random() < 0.5:
         sample, image = _flipped(sample, image)
     box = _jittered(sample, rng, options) if sample.box else _random_box(image, rng)
@@ -96,6 +100,14 @@ def augmented(
     target, weight = labels_in(camera, sample)
     fill = sample.box.side_px / 1.25 / box.side_px
     return Crop(crop_bgr, target, weight, 1.0 if fill >= PRESENCE_MIN_FILL else float("nan"))
+
+
+def reduction_for(sample: Sample, size_px: int) -> int:
+    """By how much a picture may be decoded smaller: also the smallest usual crop keeps a pixel for each of its own."""
+    if sample.box is None:
+        return 1
+    room = SMALLEST_CROP * sample.box.side_px / size_px
+    return next((factor for factor in (8, 4, 2) if factor <= room), 1)
 
 
 def plain(sample: Sample, size_px: int) -> Crop:
@@ -157,7 +169,7 @@ def _seen_part(sample: Sample, rng: Generator) -> Box:
     """The person's box, sometimes only that of the upper body: a webcam at a desk sees no more."""
     if sample.box is None:
         raise ValueError(f"{sample.name} shows nobody")
-    upper = [joint for joint in UPPER_BODY if sample.weight[joint, 0] > 0]
+    upper = UPPER_BODY[sample.weight[UPPER_BODY, 0] > 0]
     if rng.random() >= UPPER_BODY_SHARE or len(upper) < 7:
         return sample.box
     return box_around(sample.joints_px[upper].astype(np.float64), margin=1.15)
