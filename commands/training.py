@@ -89,6 +89,10 @@ def pretrain(
         Path | None,
         typer.Option(metavar="FILE", help="Carry the data sets in one file, itself a DATASET."),
     ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER|URL", help="Carry them as tar shards, also s3://...; itself a DATASET."),
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Train on photos with labels and on synthetic people; docs/datasets.md says what is known."""
@@ -108,6 +112,9 @@ def pretrain(
         raise typer.BadParameter(f"--without takes {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     if pack is not None:
         _pack(datasets, pack, size_px=ARCHITECTURES[weights].input_px)
+        return
+    if shards is not None:
+        _shard(datasets, shards)
         return
     if out is None:
         raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
@@ -149,6 +156,18 @@ def _sources(path: Path) -> SourceFolders:
 
     install_packed_body(path)
     return SourceFolders(split="train", pack=path)
+
+
+def _shard(datasets: list[Path], url: str) -> None:
+    from train.datasets.found import find_datasets
+    from train.datasets.pack import PackedSet
+    from train.datasets.tars import write_tars
+
+    found = find_datasets(datasets)
+    with progress_bar("writing shards") as step:
+        sets = [PackedSet(f"{i} {f.folder.name}", f.kind, list(f.samples)) for i, f in enumerate(found)]
+        tars = write_tars(url, sets, step=step)
+    print(f"wrote {tars} tars to {url}; train: python run.py pretrain {url} --out runs/NAME")
 
 
 def _pack(datasets: list[Path], path: Path, *, size_px: int) -> None:

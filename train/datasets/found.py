@@ -16,6 +16,7 @@ from train.datasets.pack import Kind, read_pack
 from train.datasets.reading import Reading
 from train.datasets.sample import Sample
 from train.datasets.synthetic import read_synthetic
+from train.datasets.tars import read_tars, tars_url
 from train.synthetic.shards import read_shard
 from train.synthetic.split import belongs
 
@@ -34,6 +35,9 @@ def find_datasets(folders: Sequence[Path]) -> list[Found]:
     """The data sets in some folders or one level below them, and in packs. DatasetError when one holds none."""
     found = []
     for folder in folders:
+        if (url := tars_url(folder)) is not None:
+            found += [Found(Path(s.name), s.kind, s.samples) for s in read_tars(url)]
+            continue
         if folder.is_file():
             found += [Found(folder / s.name.split(" ", 1)[-1], s.kind, s.samples) for s in read_pack(folder)]
             continue

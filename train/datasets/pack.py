@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.crop import Box
 from engine.errors import UserError
-from train.datasets.sample import Sample
+from train.datasets.sample import Readable, Sample
 from train.synthetic.body import SKIN_FACES, cache_folder, load_body
 from train.synthetic.sources import SOURCES_NAME, Sources, blob, npz_bytes, sources_bytes, unblob, webp
 
@@ -163,25 +163,32 @@ def _written(archive: zipfile.ZipFile) -> int:
 
 
 def _samples_bytes(samples: list[Sample]) -> bytes:
+    return npz_bytes({**blob("picture", [s.encoded() for s in samples]), **labels_of(samples)})
+
+
+def labels_of(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """All that samples are but their pictures, as arrays. What a studio knows beside them is not carried."""
     nobody = (np.nan, np.nan, np.nan)
     boxes = [nobody if s.box is None else (*s.box.center_px, s.box.side_px) for s in samples]
-    return npz_bytes(
-        {
-            **blob("picture", [s.encoded() for s in samples]),
-            "name": np.array([s.name for s in samples]),
-            "K": np.stack([s.K for s in samples]),
-            "joints_px": np.stack([s.joints_px for s in samples]),
-            "relative_depth": np.stack([s.relative_depth for s in samples]),
-            "weight": np.stack([s.weight for s in samples]).astype(np.float16),
-            "box": np.array(boxes),
-        }
-    )
+    return {
+        "name": np.array([s.name for s in samples]),
+        "K": np.stack([s.K for s in samples]),
+        "joints_px": np.stack([s.joints_px for s in samples]),
+        "relative_depth": np.stack([s.relative_depth for s in samples]),
+        "weight": np.stack([s.weight for s in samples]).astype(np.float16),
+        "box": np.array(boxes),
+    }
 
 
 def _samples(data: bytes) -> list[Sample]:
     with np.load(io.BytesIO(data), allow_pickle=False) as raw:
         held = {name: raw[name] for name in raw.files}
-    columns = zip(held["name"], unblob(held, "picture"), held["K"], held["joints_px"], strict=True)
+    return samples_of(held, unblob(held, "picture"))
+
+
+def samples_of(held: dict[str, np.ndarray], pictures: Sequence[bytes | Readable]) -> list[Sample]:
+    """Samples of `labels_of` and their pictures."""
+    columns = zip(held["name"], pictures, held["K"], held["joints_px"], strict=True)
     return [
         Sample(
             name=str(name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -21,6 +21,15 @@ REDUCED = {
 }
 # a photo without a known camera is taken to span this angle; it matters only for how a crop is turned
 ASSUMED_FOV_DEG = 60.0
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """Something that has bytes: a file, or a part of one far away."""
+
+    def read_bytes(self) -> bytes:
+        """All of them. OSError where it is gone."""
+        ...
 
 
 SPINE = 16  # row of `Captured.joints_m` after mpii16's
@@ -44,7 +53,7 @@ class Sample:
     """A person in a picture, or a picture without one (`box` is None)."""
 
     name: str
-    jpeg: bytes | Path  # the encoded picture, or its file: large sets stay on the disk
+    jpeg: bytes | Readable  # the encoded picture, or its file: large sets stay on the disk
     K: Float64[ndarray, "3 3"]
     joints_px: Float32[ndarray, "16 2"]  # of the picture; meaningless where the weight is 0
     relative_depth: Float32[ndarray, "16"]  # (Z_j - Z_root) / Z_root in the picture's camera
@@ -55,7 +64,7 @@ class Sample:
 
     def encoded(self) -> bytes:
         """The picture as it is stored. OSError where its file is gone."""
-        return self.jpeg.read_bytes() if isinstance(self.jpeg, Path) else self.jpeg
+        return self.jpeg if isinstance(self.jpeg, bytes) else self.jpeg.read_bytes()
 
     def image_bgr(self) -> UInt8[ndarray, "h w 3"]:
         """The decoded picture."""
