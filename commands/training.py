@@ -100,6 +100,7 @@ def pretrain(
     from train.paper.stages import SUPERVISION
     from train.pretrain import PARTS, PRESETS, recipe_for
     from train.pretrain import pretrain as run_pretrain
+    from train.ranks import is_first
 
     if weights not in ARCHITECTURES:
         raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
@@ -125,6 +126,8 @@ def pretrain(
     starts = {"warm_start": warm_start, "imagenet": imagenet}
     people = None if render is None else _sources(render)
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, people=people, **starts)
+    if not is_first():
+        return
     waited = f"{done.data_wait:.0%} of the time waiting for them"
     print(f"{done.images_seen} crops in {done.hours:.2f} h, {waited}; {done.figures}")
     print(f"wrote {done.weights}; try it: python run.py --weights {done.weights} --video FILE")
@@ -143,11 +146,13 @@ def _as_the_paper(
     imagenet: Path | None,
 ) -> None:
     from train.paper.stages import EPOCHS, Variant, data_in, train_by_preset
+    from train.ranks import is_first
 
     parts = {part: part not in left_out for part in ("cbam", "wasp", "occlusion")}
     data = data_in(datasets, imagenet)
     path = train_by_preset(data, out, preset=preset, variant=Variant(name, **parts), epochs=epochs or EPOCHS, seed=seed)
-    print(f"wrote {path}; judge it: python run.py evaluate {data.human36m} --weights {path}")
+    if is_first():
+        print(f"wrote {path}; judge it: python run.py evaluate {data.human36m} --weights {path}")
 
 
 def _sources(path: Path) -> SourceFolders:

@@ -27,7 +27,7 @@ from train.datasets.sample import Sample
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.metrics import pck_hits, swap_rate
 from train.plots import contact_sheet, plot_curves
-from train.ranks import is_first, wait_for_all
+from train.ranks import is_first, rank, wait_for_all, world
 from train.stream import Pool
 from train.supply import Supply, SupplyOptions
 from train.synthetic.shards import free_cores
@@ -112,7 +112,7 @@ def pretrain(
     start does not fit.
     """
     found = find_datasets(folders)
-    for line in (line for f in found for line in f.left_out):
+    for line in (line for f in found for line in f.left_out if is_first()):
         _log.warning(line)
     pools, validation = pools_of(found)
     architecture = replace(ARCHITECTURES[name], cbam="cbam" not in without, wasp="wasp" not in without)
@@ -172,7 +172,10 @@ def supply_for(out: Path, people: SourceFolders, input_px: int, recipe: Recipe) 
     """People at the size that the network sees, rendered on the card where there is one, else on the CPU."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     processes = max(1, free_cores() // 2) if device == "cuda" else 1  # on a card, planning them is what takes long
-    return Supply(out / "people", SupplyOptions(people, input_px, recipe.seed, device, processes))
+    folder, seed = out / "people", recipe.seed
+    if world() > 1:  # each process has people of its own
+        folder, seed = out / f"people-{rank()}", recipe.seed * world() + rank()
+    return Supply(folder, SupplyOptions(people, input_px, seed, device, processes))
 
 
 def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:

@@ -109,7 +109,7 @@ def _volume(model: Decoded, image: torch.Tensor) -> torch.Tensor:
 
 def _bones(axes, points: Float64[ndarray, "16 d"]) -> None:
     for joint, parent in BONES:
-        axes.plot(*points[[joint, parent]].T, color=np.array(side_rgb(joint)) / 255, linewidth=2)
+        axes.plot(*points[[joint, parent]].T, color=side_rgb(joint), linewidth=2)
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
