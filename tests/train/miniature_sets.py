@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,8 @@ from engine.skeleton import BONES, H36M17_TO_MPII16, MIRROR
 
 HUES = np.array([[(180 * j // 16, 255, 255)] for j in range(16)], np.uint8)
 COLOURS = [tuple(int(v) for v in bgr) for bgr in cv2.cvtColor(HUES, cv2.COLOR_HSV2BGR)[:, 0]]
+# where the 17 joints stand among Human3.6M's 32
+H32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
 SIZE = (250, 252)  # Human3.6M's 1000 x 1002, a quarter
 # a standing person, mpii16, metres: x to their left, y up, z forward
@@ -254,7 +257,7 @@ def write_videopose(folder: Path, *, frames: int = 11) -> tuple[Path, np.ndarray
     rng, cameras = np.random.default_rng(7), studio()
     world = np.array([h17(person(rng)) for _ in range(frames)])
     joints32 = np.zeros((frames, 32, 3))
-    joints32[:, [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]] = world
+    joints32[:, H32] = world
     folder.mkdir(parents=True)
     np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array({"S1": {"Eating 1": joints32.astype(np.float32)}}))
     table = {("S1", name): as_studio_stores_it(camera) for name, camera in cameras.items()}
@@ -282,3 +285,37 @@ def npz_with_a_hostile_pickle(path: Path, name: str, payload: bytes) -> None:
     np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": ()})
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}.npy", header.getvalue() + payload)
+
+
+def write_human36m_release(folder: Path, *, frames: int = 7) -> tuple[Path, np.ndarray]:
+    """The release's CDF files and videos of S1 by two cameras."""
+    from cdflib.cdfwrite import CDF
+
+    rng, cameras = np.random.default_rng(8), studio()
+    people = [person(rng) for _ in range(frames)]
+    (folder / "S1" / "Videos").mkdir(parents=True)
+    for name in CAMERAS[:2]:
+        camera = replace(cameras[name], width=1000, height=1000)
+        K = camera.K.copy()
+        K[:2] *= 4
+        camera = replace(camera, K=K)
+        space = np.zeros((frames, 32, 3))
+        space[:, H32] = [h17(p @ camera.R.T + camera.t) for p in people]
+        space[:, [4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31]] = space[:, [3]]  # ends are stored twice
+        flat = camera.project(space.reshape(-1, 3)).reshape(frames, 32, 2)
+        for kind, table in (("D3_Positions_mono", space * 1000), ("D2_Positions", flat)):
+            place = folder / "S1" / "MyPoseFeatures" / kind
+            place.mkdir(parents=True, exist_ok=True)
+            file = CDF(str(place / f"Directions 1.{name}.cdf"), delete=True)
+            width = table[0].size
+            spec = {"Variable": "Pose", "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True, "Var_Type": "zVariable"}
+            file.write_var({**spec, "Dim_Sizes": [frames, width]}, var_data=table.reshape(1, frames, width))
+            file.close()
+        path = str(folder / "S1" / "Videos" / f"Directions 1.{name}.mp4")
+        video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 50, (1000, 1002 if name == CAMERAS[0] else 1000))
+        for px in flat:
+            size = (1000, 1002 if name == CAMERAS[0] else 1000)
+            jpeg = drawn(px[H32][list(H36M17_TO_MPII16)], size, 0)
+            video.write(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
+        video.release()
+    return folder, np.array(people)

@@ -15,8 +15,10 @@ from tests.train.miniature_sets import (
     CAMERAS,
     is_coloured_as,
     npz_with_a_hostile_pickle,
+    studio,
     write_coco,
     write_human36m,
+    write_human36m_release,
     write_inf3dhp,
     write_lsp,
     write_mpii_json,
@@ -25,10 +27,12 @@ from tests.train.miniature_sets import (
     write_voc,
 )
 from train.augment import plain
+from train.datasets import human36m_release
 from train.datasets.catalogue import survey
 from train.datasets.coco_people import read_coco_people
 from train.datasets.found import find_datasets
 from train.datasets.human36m import annotated, read_human36m
+from train.datasets.human36m_release import extract_frames
 from train.datasets.inf3dhp import fitted_pinhole, read_inf3dhp
 from train.datasets.labelled2d import DatasetError
 from train.datasets.lsp import read_lsp
@@ -335,3 +339,22 @@ def test_the_command_lists_draws_and_ends_in_one_line_where_there_is_no_folder(t
     assert json.loads((tmp_path / "a.json").read_text())["MPII Human Pose"]["samples"] == 6
     assert main(["datasets", str(tmp_path / "nowhere")]) == 1
     assert "no folder" in capsys.readouterr().err
+
+
+def test_human36ms_own_release_needs_no_other_tool(tmp_path, capsys):
+    pytest.importorskip("cdflib")
+    folder, people = write_human36m_release(tmp_path / "r")
+    human36m_release.main(folder)
+    assert "train: 4 frames written" in capsys.readouterr().out
+    reading = read_human36m(folder, "train")
+    assert [s.captured.frame for s in reading.samples] == [1, 6, 1, 6]
+    for sample, world in zip(reading.samples, people[[0, 5, 0, 5]], strict=True):
+        truth = studio()[sample.captured.camera]
+        assert sample.captured.joints_m[:16] == pytest.approx(world @ truth.R.T + truth.t, abs=1e-6)
+        lens = sample.captured.lens
+        assert lens.project(sample.captured.joints_m[:16]) == pytest.approx(sample.joints_px, abs=0.01)
+        assert np.diag(lens.K)[:2] == pytest.approx(4 * np.diag(truth.K)[:2], rel=1e-3)
+    assert extract_frames(folder, ["S1"], every=5) == (0, [])  # what is there stays
+    (folder / "S1" / "MyPoseFeatures" / "D2_Positions" / "Directions 1.55011271.cdf").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"D2_Positions/Directions 1\.55011271\.cdf is no readable CDF"):
+        read_human36m(folder, "train")

@@ -138,7 +138,7 @@ KNOWN = (
     Known(
         "Human3.6M, training subjects",
         "studio, 4 cameras, 3D",
-        "vision.imar.ro/human3.6m, then mmpose's preprocess_h36m.py",
+        "vision.imar.ro/human3.6m: poses D2 and D3 mono, videos; then python -m train.datasets.human36m_release",
         RESEARCH,
         lambda f: holds_human36m(f, "train"),
         lambda f: read_human36m(f, "train"),
@@ -146,7 +146,7 @@ KNOWN = (
     Known(
         "Human3.6M, test subjects",
         "S9 and S11, to judge by",
-        "vision.imar.ro/human3.6m, then mmpose's preprocess_h36m.py (fps50)",
+        "vision.imar.ro/human3.6m: poses D2 and D3 mono, videos; then python -m train.datasets.human36m_release",
         RESEARCH,
         lambda f: holds_human36m(f, "test"),
         lambda f: read_human36m(f, "test"),

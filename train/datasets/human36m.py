@@ -2,6 +2,7 @@
 
     FOLDER/annotation_body3d/cameras.pkl          of each (subject, camera): R, T (m), f, c, k, p
     FOLDER/annotation_body3d/fps50/h36m_train.npz, h36m_test.npz   (or fps10: every 5th frame)
+    FOLDER/S1/MyPoseFeatures/ ...                 instead of those: the release itself (human36m_release.py)
     FOLDER/data_3d_h36m.npz                       instead of those: VideoPose3D's, 32 joints in the world, metres
     FOLDER/images/S1/S1_Directions_1.54138969/S1_Directions_1.54138969_000001.jpg
 
@@ -25,6 +26,7 @@ from numpy import ndarray
 from calib.camera import Camera, rigid
 from engine.crop import box_around
 from engine.skeleton import H36M17_TO_MPII16, ROOT
+from train.datasets.human36m_release import holds_release, recordings
 from train.datasets.labelled2d import DatasetError
 from train.datasets.pickles import read_object_array, read_pickle
 from train.datasets.reading import Reading
@@ -36,7 +38,7 @@ SUBJECTS: dict[Part, tuple[str, ...]] = {"train": ("S1", "S5", "S6", "S7", "S8")
 EVERY: dict[Part, int] = {"train": 5, "test": 64}  # frames, as the paper counts (4.1)
 SPINE17 = 7
 # Human3.6M's 32 joints hold every end twice; these are the 17 that everybody uses
-H32_TO_H17 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+H32_TO_H17 = np.array([0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27])
 NAME = re.compile(
     r"(?P<subject>S\d+)_(?P<action>[A-Za-z]+)(?:[ _](?P<take>\d+))?\.(?P<camera>\d{8})_(?P<frame>\d+)\.jpg$"
 )
@@ -54,7 +56,8 @@ class Pose:
 
 def holds_human36m(folder: Path, part: Part) -> bool:
     """Whether a folder looks like Human3.6M and has this part of it."""
-    return bool(_tables(folder, part) or (folder / "data_3d_h36m.npz").is_file())
+    videopose = (folder / "data_3d_h36m.npz").is_file()
+    return videopose or bool(_tables(folder, part)) or holds_release(folder, SUBJECTS[part])
 
 
 def read_human36m(folder: Path, part: Part, *, every: int | None = None) -> Reading:
@@ -78,8 +81,11 @@ def read_human36m(folder: Path, part: Part, *, every: int | None = None) -> Read
 
 def annotated(folder: Path, part: Part, reading: Reading, *, every: int | None = None) -> Iterator[Pose]:
     """The chosen frames, with or without pictures; what is damaged goes into `reading`."""
-    cameras = _cameras(folder)
     every = every or EVERY[part]
+    if holds_release(folder, SUBJECTS[part]):
+        yield from _of_release(folder, part, reading, every)
+        return
+    cameras = _cameras(folder)
     if (folder / "data_3d_h36m.npz").is_file():
         yield from _of_videopose(folder, part, cameras, every)
         return
@@ -175,6 +181,19 @@ def _camera(one: Mapping) -> Camera:
     )
 
 
+def _of_release(folder: Path, part: Part, reading: Reading, every: int) -> Iterator[Pose]:
+    for subject, recording, px, joints_m, lens in recordings(folder, SUBJECTS[part]):
+        for frame in range(0, len(px), every):
+            picture = f"{subject}/{recording}/{recording}_{frame + 1:06d}.jpg"
+            flat, space, found = px[frame, H32_TO_H17], joints_m[frame, H32_TO_H17], NAME.search(picture)
+            if not (np.isfinite(flat).all() and np.isfinite(space).all()):
+                reading.leave(picture, "a joint is not a number")
+            elif found is None:
+                reading.leave(picture, "its name says no subject, action, camera and frame")
+            else:
+                yield Pose(picture, flat, _captured(found, space, lens))
+
+
 def _of_videopose(folder: Path, part: Part, cameras: Mapping[tuple[str, str], Camera], every: int) -> Iterator[Pose]:
     """Of each camera of a subject, seen through its lens."""
     content = read_object_array(folder / "data_3d_h36m.npz", "positions_3d")
@@ -186,7 +205,7 @@ def _of_videopose(folder: Path, part: Part, cameras: Mapping[tuple[str, str], Ca
                 raise DatasetError(f"{folder / 'data_3d_h36m.npz'}: {subject} {action} is not (frames, 32, 3)")
             for (_, name), lens in ((key, c) for key, c in cameras.items() if key[0] == subject):
                 for frame in range(0, len(world_m), every):
-                    joints_m = world_m[frame, list(H32_TO_H17)].astype(np.float64) @ lens.R.T + lens.t
+                    joints_m = world_m[frame, H32_TO_H17].astype(np.float64) @ lens.R.T + lens.t
                     recording = f"{subject}_{action.replace(' ', '_')}.{name}"
                     picture = f"{subject}/{recording}/{recording}_{frame + 1:06d}.jpg"
                     found = NAME.search(picture)
