@@ -50,7 +50,7 @@ class ScoreMap:
     def __call__(self, mass: Float64[ndarray, "... j"], fill: Float64[ndarray, "..."]) -> Float64[ndarray, "... j"]:
         """Scores in [0, 1] from masses in [0, 1] and from how far each person fills the crop."""
         logit = self.intercept + self.mass * mass_logit(mass) + self.fill * np.log(fill)[..., None]
-        return 1.0 / (1.0 + np.exp(-logit))
+        return 0.5 * (1.0 + np.tanh(0.5 * logit))  # the logistic function, which no logit overflows
 
 
 def mass_logit(mass: Float64[ndarray, "..."]) -> Float64[ndarray, "..."]:

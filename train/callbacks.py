@@ -87,10 +87,8 @@ class Clock(Callback):
         if pl_module.progress >= 1.0:
             trainer.should_stop = True
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
-        """Writes the line."""
-        if trainer.sanity_checking:
-            return
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
+        """Writes the line: the epoch's own losses, and the validation at its end."""
         numbers = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
         line = {"hours": round(pl_module.hours, 4), "images": pl_module.images_seen, "px": pl_module.phase.size_px}
         line["data_wait"] = pl_module.data_wait = round(self._wait.share, 4)

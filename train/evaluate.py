@@ -33,6 +33,7 @@ from train.datasets.coco import read_person_free_squares
 from train.datasets.human36m import holds_human36m, read_human36m
 from train.datasets.inf3dhp import holds_inf3dhp, read_inf3dhp
 from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
+from train.datasets.lsp import holds_lsp, read_lsp
 from train.datasets.mpii import holds_mpii, read_mpii
 from train.datasets.openpose import LabelledVideo, read_labelled_videos
 from train.datasets.sample import ASSUMED_FOV_DEG, Sample
@@ -58,14 +59,8 @@ def evaluate(folders: Sequence[Path], engine: Engine, *, progress: Progress | No
             figures += [_judged_video(folder, video, engine, step) for video in read_labelled_videos(folder)]
         elif any(folder.glob("shard_*.npz")):
             figures.append(_judged_renderings(folder, engine, step))
-        elif holds_mpii(folder):
-            figures += judge_mpii(folder, engine, step=step)
-        elif holds_human36m(folder, "test"):
-            samples = read_human36m(folder, "test").samples
-            figures += judge_captured(f"{folder.name}, {len(samples)} of S9 and S11", samples, engine, step=step)
-        elif holds_inf3dhp(folder):
-            samples = read_inf3dhp(folder).samples
-            figures += judge_captured(f"{folder.name}, {len(samples)} of the test set", samples, engine, step=step)
+        elif (published := _judged_by_protocol(folder, engine, step)) is not None:
+            figures += published
         elif any(folder.glob("annotations/instances_*.json")):
             absent += _presence_where_nobody_is(folder, engine, step)
         else:
@@ -82,7 +77,8 @@ def evaluate(folders: Sequence[Path], engine: Engine, *, progress: Progress | No
 
 def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[Figures], list[float]]:
     """The frozen test list where the folder has it, else every photo with its torso labelled; presence in each."""
-    samples = [s for s in read_labelled2d(folder) if torso_labelled(s)]
+    photos = read_lsp(folder).samples if holds_lsp(folder) else read_labelled2d(folder)
+    samples = [s for s in photos if torso_labelled(s)]
     test = frozen_list("lspet_test_500")
     listed = [s for s in samples if s.name in test]
     chosen = listed or samples
@@ -101,6 +97,19 @@ def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[F
     boxed = replace(boxed, numbers=boxed.numbers | score_figures(score, px, true, labelled))
     found = figures_2d(f"{what}, no box given", np.stack(without), true, labelled)
     return [boxed, found], [j.presence for j in with_box]
+
+
+def _judged_by_protocol(folder: Path, engine: Engine, step: Progress) -> list[Figures] | None:
+    """Published sets that have a protocol of their own; None: the folder is none of them."""
+    if holds_mpii(folder):
+        return judge_mpii(folder, engine, step=step)
+    if holds_human36m(folder, "test"):
+        samples = read_human36m(folder, "test").samples
+        return judge_captured(f"{folder.name}, {len(samples)} of S9 and S11", samples, engine, step=step)
+    if holds_inf3dhp(folder):
+        samples = read_inf3dhp(folder).samples
+        return judge_captured(f"{folder.name}, {len(samples)} of the test set", samples, engine, step=step)
+    return None
 
 
 def judge_mpii(folder: Path, engine: Engine, *, step: Progress) -> list[Figures]:

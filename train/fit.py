@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from engine.decode import MEAN_RGB, STD_RGB, decode
+from engine.errors import UserError
 from engine.model import Architecture, PoseResNet
 from train.callbacks import LAST, Average, Bar, Clock
 from train.crops import Crops
@@ -177,10 +178,11 @@ def fit(
     """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state.
 
     Under torchrun all processes train together, each on its part of every batch.
-    KeyboardInterrupt after a checkpoint was saved: the same call goes on from there.
+    KeyboardInterrupt after a checkpoint was saved: the same call goes on from there. UserError where the processes
+    cannot share a batch evenly.
     """
     if recipe.batch % world():
-        raise ValueError(f"{world()} processes cannot share batches of {recipe.batch}")
+        raise UserError(f"{world()} processes cannot share batches of {recipe.batch}; start a number that divides it")
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     network = PoseResNet(architecture)
@@ -193,12 +195,30 @@ def fit(
     # what Lightning says of itself is for --verbose
     logging.getLogger("lightning.pytorch").setLevel(logging.getLogger().getEffectiveLevel())
     clock = Clock(folder)
+    trainer = _trainer(recipe, folder, clock)
+    last = folder / LAST
+    resume = str(last) if last.is_file() else None
+    with warnings.catch_warnings():
+        for text in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message=text)
+        try:
+            crops = Crops(training, pools, validation, occluders)
+            trainer.fit(training, datamodule=crops, ckpt_path=resume, weights_only=False)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            if clock.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+    return training, {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}
+
+
+def _trainer(recipe: Recipe, folder: Path, clock: Clock) -> lightning.Trainer:
+    """On this process's device, together with those that torchrun started."""
     best = ModelCheckpoint(folder, filename="best", monitor="val_pck", mode="max", enable_version_counter=False)
     # not `save_last` of the one above: that writes only when the best changes
     latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
     average = [Average(recipe.ema)] if recipe.ema else []
     devices, hosts = launched()
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         accelerator="auto",
         devices=devices,
         num_nodes=hosts,
@@ -216,16 +236,3 @@ def fit(
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    last = folder / LAST
-    resume = str(last) if last.is_file() else None
-    with warnings.catch_warnings():
-        for text in EXPECTED_WARNINGS:
-            warnings.filterwarnings("ignore", message=text)
-        try:
-            crops = Crops(training, pools, validation, occluders)
-            trainer.fit(training, datamodule=crops, ckpt_path=resume, weights_only=False)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            if clock.interrupted:
-                raise KeyboardInterrupt from None
-            raise
-    return training, {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}

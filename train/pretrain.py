@@ -21,6 +21,7 @@ from engine.skeleton import LIMB_JOINTS
 from engine.weights import Weights, load_imagenet_backbone, read_weights, write_weights
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
 from train.crops_seen import predict
+from train.datasets.catalogue import terms_of
 from train.datasets.found import Found, Kind, find_datasets
 from train.datasets.labelled2d import DatasetError, frozen_list, torso_labelled
 from train.datasets.sample import Sample
@@ -232,7 +233,7 @@ def _card(found: Sequence[Found], recipe: Recipe, run: PoseTraining) -> dict[str
             "name": f.folder.name,
             "kind": f.kind,
             "samples": len(f.samples),
-            "terms": TERMS.get(f.folder.name, "made by this program" if f.kind == "synthetic" else "not stated"),
+            "terms": TERMS.get(f.folder.name) or _terms(f),
         }
         for f in found
     ]
@@ -243,6 +244,10 @@ def _card(found: Sequence[Found], recipe: Recipe, run: PoseTraining) -> dict[str
         "hours": round(run.hours, 2),
         "commit": _commit(),
     }
+
+
+def _terms(found: Found) -> str:
+    return "made by this program" if found.kind == "synthetic" else terms_of(found.folder) or "not stated"
 
 
 def _write_configuration(out: Path, name: str, recipe: Recipe, found: Sequence[Found]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.errors import UserError
 from tests.conftest import REPOSITORY
 from tests.train import distributed_run
 from tests.train.distributed_run import BATCH, TINY, people, recipe
@@ -78,7 +79,7 @@ def test_two_processes_are_as_one_and_one_goes_on_where_two_were(tmp_path, unbro
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2  # one process writes
     folder, alone = unbroken
     state = trained(tmp_path, 6 * BATCH)  # the last step by one process
-    assert losses(tmp_path)[0] == pytest.approx(losses(folder)[0], abs=1e-5)
+    assert losses(tmp_path)[:2] == pytest.approx(losses(folder)[:2], abs=1e-5)
     # Adam divides by the gradient's size: where it is nothing but noise the weights may stray by a step
     assert np.quantile(difference(state, alone), 0.999) < 1e-5
 
@@ -121,5 +122,5 @@ def test_without_torchrun_there_is_one_process(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setenv("WORLD_SIZE", "6")
     assert launched() == (2, 3)
-    with pytest.raises(ValueError, match="6 processes cannot share batches of 4"):
+    with pytest.raises(UserError, match="6 processes cannot share batches of 4"):
         trained(Path("never"), 4)

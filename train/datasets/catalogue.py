@@ -61,6 +61,11 @@ def survey(folders: Sequence[Path]) -> list[Entry]:
     return entries
 
 
+def terms_of(folder: Path) -> str | None:
+    """The terms of the data set that a folder holds; None where it is none that is known."""
+    return next((known.terms for known in KNOWN if folder.is_dir() and known.holds(folder)), None)
+
+
 def _entry(known: Known, folder: Path) -> Entry:
     try:
         reading = known.read(folder)

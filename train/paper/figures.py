@@ -60,7 +60,6 @@ def epoch_loss(folder: Path, path: Path) -> Path:
     """Figure 11: the training loss of a run folder by epoch."""
     pyplot = _pyplot()
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    # a line is written when an epoch is validated, before its own mean is taken: it holds that of the epoch before
     losses = [line["train_loss"] for line in lines if "train_loss" in line]
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     axes.plot(np.arange(1, len(losses) + 1), losses)
