@@ -21,7 +21,7 @@ from realtime.pipeline import Pipeline
 from realtime.progress import Step
 from realtime.take_joints import lens_of
 from realtime.takes import Take, TakeCamera, open_take
-from train.own_rig.labels import TakeLabels, read_labels
+from train.own_rig.labels import LabelError, TakeLabels, read_labels
 from train.own_rig.truth import Truth, true_joints_m, truth_of
 from train.pose_errors import bone_figures, mean_mm, pose_errors
 
@@ -70,27 +70,39 @@ class _Looked:
     offsets_m: Float64[ndarray, "n 16 3"]
 
 
-def evaluate_take(folder: Path, engine: Engine, *, step: Step, part: Part = "held out") -> list[TakeFigures]:
-    """Agreement of all cameras together, and the error where the take has its truth. LabelError without labels.
-
-    `part` may be the whole of a take that nobody learned from.
-    """
+def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigures]:
+    """Agreement of all cameras together, and the error where the take has its truth. LabelError without labels."""
     take, labels = open_take(folder), read_labels(folder)
     height_m = take.about.subject_height_m or labels.height_m
     truth = truth_of(folder)
-    rows = {name: _rows(take, name, part) for name in labels.names}
+    rows = {name: _rows(take, name, "held out") for name in labels.names}
     looked: dict[str, _Looked] = {}
     total, done = sum(len(of_camera) for of_camera in rows.values()), 0
     for name, wanted in rows.items():
         looked[name] = _look(take, name, wanted, engine, height_m, lambda n, at=done, of=name: step(at + n, total, of))
         done += len(wanted)
     agreement = [_against_labels(labels, name, looked[name]) for name in labels.names]
-    title = f"{folder.name}, {part}"
+    title = f"{folder.name}, held out"
     figures = [_figures(title, "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm)))]
     if truth is not None:
         exact = [_against_truth(truth, name, looked[name]) for name in labels.names]
         figures.append(_figures(title, "error", exact, looked, label_error_mm(labels, truth)))
     return figures
+
+
+def error_of_take(folder: Path, engine: Engine, *, step: Step) -> TakeFigures:
+    """The error on the whole of a synthetic take, which needs no labels and no teacher. LabelError without a truth."""
+    take, truth = open_take(folder), truth_of(folder)
+    if truth is None:
+        raise LabelError(f"{folder} has no truth beside it: label it, then evaluate says how far it agrees")
+    looked, height_m = {}, take.about.subject_height_m or truth.height_m
+    for name, shots in truth.shots.items():
+        count = len(shots.time_s)
+        looked[name] = _look(
+            take, name, _rows(take, name, "whole"), engine, height_m, lambda n, of=name, count=count: step(n, count, of)
+        )
+    exact = [_against_truth(truth, name, looked[name]) for name in looked]
+    return _figures(f"{folder.name}, whole", "error", exact, looked, float("nan"))
 
 
 def held_out(camera: TakeCamera, take: Take) -> Bool[ndarray, "n"]:

@@ -6,8 +6,8 @@ import pytest
 from realtime.takes import open_take
 from tests.realtime.takes.walked_take import Scene, SceneEngine
 from tests.train.true_labels import labelled_take
-from train.evaluate_takes import evaluate_take, table
-from train.own_rig.labels import read_labels, write_labels
+from train.evaluate_takes import error_of_take, evaluate_take, table
+from train.own_rig.labels import LabelError, labels_path, read_labels, write_labels
 
 
 def quiet(done, total=None, text=""):
@@ -56,3 +56,14 @@ def test_somebody_who_is_never_found_has_no_error_but_is_told(scene, tmp_path):
     assert figures.found == 0.0
     assert np.isnan(figures.mpjpe_mm)
     assert figures.summary()["mpjpe_mm"] is None
+
+
+def test_the_error_of_a_synthetic_take_needs_no_labels_and_that_of_another_cannot_be_known(scene, tmp_path):
+    folder = labelled_take(scene, tmp_path / "t", truth=True)
+    labels_path(folder).unlink()
+    error = error_of_take(folder, scene.engine(noise=0.0), step=quiet)
+    assert (error.kind, error.frames) == ("error", 240)
+    assert error.mpjpe_mm < 15
+    filmed = labelled_take(scene, tmp_path / "filmed")
+    with pytest.raises(LabelError, match="no truth"):
+        error_of_take(filmed, scene.engine(), step=quiet)

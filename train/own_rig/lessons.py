@@ -26,8 +26,8 @@ VALIDATION_SHARE = 0.08  # of a take that is too short for that: its end
 SAMPLES_MIN = 60
 ROOMS = 48  # made-up pictures without a person
 PEOPLE_PX = 224
-KEPT = 128  # synthetic people that are not learned from either
-CHOOSING_MOST = 128  # pictures of the takes that choose
+KEPT = 96  # synthetic people that are not learned from either
+CHOOSING_MOST = 96  # pictures of the takes that choose
 
 
 @dataclass(frozen=True, slots=True)

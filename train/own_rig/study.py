@@ -29,7 +29,7 @@ from engine.errors import UserError
 from engine.weights import Weights, load_weights, read_weights
 from realtime.people_calibration import calibrate_from_people
 from realtime.progress import Stages, Step
-from train.evaluate_takes import evaluate_take
+from train.evaluate_takes import error_of_take
 from train.own_rig.arms import label_arms
 from train.own_rig.finetuning import Plan, finetune
 from train.own_rig.labelling import label_take
@@ -66,7 +66,7 @@ def of_seed(study: Study, seed: int, base: Weights, results: Results, step: Call
     """All figures of a seed; whatever exists is not made again. LabelError where a take is refused."""
     home = study.out / f"seed_{seed}"
     first = _filmed(home / "first", study, seed, 0, study.seconds, step("first take"))
-    _labelled(first, study, base, None, step)
+    _labelled(first, study, base, step)
     runs = {}
     for name in ("taught", "ceiling"):
         plan = Plan(
@@ -77,7 +77,7 @@ def of_seed(study: Study, seed: int, base: Weights, results: Results, step: Call
             f"{seed} {name}", lambda plan=plan: finetune(plan, base, engine=study.engine, step=step).summary()
         )
     second = _filmed(home / "second", study, seed, 1, study.second_s, step("second take"))
-    _labelled(second, study, base, first / "rig.toml", step)
+    shutil.copy(first / "rig.toml", second / "rig.toml")
     networks = {"before": base} | {name: read_weights(home / name / "finetuned.safetensors") for name in runs}
     errors = {
         name: _error(second, weights, study.engine, step(f"second take, {name}")) for name, weights in networks.items()
@@ -102,14 +102,12 @@ def _filmed(folder: Path, study: Study, seed: int, visit: int, seconds: float, s
     return folder
 
 
-def _labelled(folder: Path, study: Study, base: Weights, rig: Path | None, step: Callable[[str], Step]) -> None:
-    """Rig and labels of a take; the rig from the person, or the one that is there already."""
+def _labelled(folder: Path, study: Study, base: Weights, step: Callable[[str], Step]) -> None:
+    """Rig and labels of a take, both from the person."""
     if (folder / "labels.npz").is_file():
         return
     with open_engine(study.engine, base) as opened:
-        if rig is not None:
-            shutil.copy(rig, folder / "rig.toml")
-        elif not (folder / "rig.toml").is_file():
+        if not (folder / "rig.toml").is_file():
             lenses = _lenses_of_a_board(folder)
             calibrate_from_people(folder, opened, intrinsics=lenses, cues=Cues(), step=step("rig"))
         done = label_take(folder, OwnTeacher(opened), step=step("labels"))
@@ -131,7 +129,7 @@ def _lenses_of_a_board(folder: Path) -> Path:
 
 def _error(folder: Path, weights: Weights, engine: str, step: Step) -> dict[str, object]:
     with open_engine(engine, weights) as opened:
-        return evaluate_take(folder, opened, step=step, part="whole")[1].summary()
+        return error_of_take(folder, opened, step=step).summary()
 
 
 def main(

@@ -16,6 +16,7 @@ import numpy as np
 from calib.formats import read_rig, write_rig
 from calib.rig import Rig
 from engine.backends import open_engine
+from engine.skeleton import L_HIP, R_HIP, ROOT
 from engine.weights import load_weights
 from realtime.pipeline import Pipeline
 from realtime.take_joints import lens_of
@@ -60,6 +61,7 @@ def against_reference_mm(source, folder, cameras, weights):
                 true_m = np.full((16, 3), np.nan)
                 for joint, called in NAMES.items():
                     true_m[joint] = points[frame.index, names.index(called)] @ camera.R.T + camera.t
+                true_m[ROOT] = true_m[[R_HIP, L_HIP]].mean(axis=0)  # BODY_25B has none
                 if people:
                     parts.append((max(people, key=lambda p: p.joints.box.side_px).offsets_m, true_m))
     predicted, true = (np.stack(column) for column in zip(*parts, strict=True))
