@@ -48,6 +48,8 @@ class Camera:
 
     def rays(self, px: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2"]:
         """Pixels without distortion, as x / z and y / z in the camera's axes."""
+        if not len(px):  # OpenCV would give None
+            return np.zeros((0, 2))
         points = np.ascontiguousarray(px[:, None])
         if self.model == "fisheye":
             return cv2.fisheye.undistortPoints(points, self.K, self.dist)[:, 0]

@@ -20,7 +20,9 @@ from calib import floor as floors
 from calib.bone_prior import height_of, with_bones
 from calib.camera import Camera, inverted, rigid
 from calib.degeneracy import Shape, shape_of
-from calib.epipolar_pose import Pose, find_pose, pairs_of
+from calib.epipolar import Relative
+from calib.epipolar_fit import robust_cost
+from calib.epipolar_pose import Pose, find_pose, pairs_of, refined_pose
 from calib.errors import UserError
 from calib.focal_test import FocalWish, focal_wish
 from calib.habits import with_habits
@@ -118,9 +120,18 @@ def at_common_times(a: Track, b: Track, clock: Clock) -> tuple[Track, Track]:
     return a, replace(at_a, time_s=a.time_s)
 
 
-def pose_of(seen: Seen, body: Body) -> tuple[Pose, float]:
-    """The pose from all there is to know, and the body's height in baselines."""
-    pose = find_pose(pairs_of(*seen.tracks, seen.cameras))
+def pose_of(seen: Seen, body: Body, *, known: Relative | None = None) -> tuple[Pose, float]:
+    """The pose from all there is to know, and the body's height in baselines.
+
+    Where `known`, a pose of before, fits about as well as the best one, it is the one: somebody who stands still leaves
+    room for others that lie far away.
+    """
+    pairs = pairs_of(*seen.tracks, seen.cameras)
+    pose = find_pose(pairs)
+    if known is not None:
+        near = refined_pose(pairs, known)
+        cost = robust_cost(near.fit.linear.residuals_px, pairs.weight, pose.fit.width_px)
+        pose = near if cost < degeneracy.RIVAL * pose.fit.cost else pose
     height = height_of(pose.relative, pose.fit.pairs, pose.fit.width_px, body)
     if not np.isfinite(height):
         raise UserError("hardly a bone was seen by both cameras; let both see the whole person")

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from calib import floor as floors
 from calib.camera import Camera, inverted, rigid
+from calib.degeneracy import STILL, shape_of
 from calib.epipolar import Relative
 from calib.errors import UserError
 from calib.joint_track import Body, Track
@@ -71,11 +72,12 @@ def check_rig(rig: Rig, tracks: Mapping[str, Track], body: Body) -> RigCheck:
     clock = fit_clock(tracks[a], tracks[b], cameras)
     used = clock.clock if clock.known else _stored_clock(rig, a, b)
     seen = Seen((a, b), at_common_times(tracks[a], tracks[b], used), cameras)
-    pose, _ = pose_of(seen, body)
+    pose, height = pose_of(seen, body, known=stored)
     turn, in_b = stored.apart_deg(pose.relative)
     in_a = _angle_deg(_b_seen_from_a(stored), _b_seen_from_a(pose.relative))
     way, (turn_sigma, way_sigma) = min(in_a, in_b), pose.sigmas_deg
-    told = max(turn_sigma, way_sigma) < SIGMA_MAX_DEG
+    walked = shape_of(pose, body, height).path >= STILL
+    told = walked and max(turn_sigma, way_sigma) < SIGMA_MAX_DEG
     beyond = (turn > max(MOVED_DEG, SIGMAS * turn_sigma)) or (way > max(MOVED_DEG, SIGMAS * way_sigma))
     moved = None
     if told and beyond:

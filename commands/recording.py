@@ -37,6 +37,10 @@ def record(
         float | None, typer.Option(min=0.4, max=2.6, metavar="METRES", help="Body height of who is seen.")
     ] = None,
     notes: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the take.")] = "",
+    rig: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the cameras stand: kept with the take, and checked meanwhile."),
+    ] = None,
     view: View = "window",
     force: Annotated[bool, typer.Option("--force", help="Replace a take that is there already.")] = False,
     json_file: Json = None,
@@ -50,12 +54,13 @@ def record(
     wanted = [Wanted(camera=index) for index in camera or []] + [Wanted(source=text) for text in source or []]
     if countdown is None:
         countdown = COUNTDOWN_S if camera else 0.0
-    plan = Plan(out, seconds, countdown, store, height, notes, force)
+    plan = Plan(out, seconds, countdown, store, height, notes, force, rig)
     recorder = Recorder(wanted, plan, look_every_s=1 / 15 if view == "window" else 1.0)
     print("\n".join(recorder.introduction()), flush=True)
     _record(recorder, window=view == "window")
     _describe(out, json_file)
-    print(f"next: python run.py calibrate {out}, or look at it: python run.py take {out}")
+    step = "calibrate" if rig is None else "label"
+    print(f"next: python run.py {step} {out}, or look at it: python run.py take {out}")
 
 
 def _record(recorder: Recorder, *, window: bool) -> None:

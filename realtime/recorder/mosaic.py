@@ -58,6 +58,7 @@ def _head(status: Status, width: int) -> UInt8[ndarray, "H W 3"]:
         dot(bar, at + 6, BAR_PX / 2, 8, ALERT_RGB)
         at += 26
     at = write(bar, headline(status), at, BAR_PX / 2, SIZE, TEXT_RGB, BOLD) + 24
-    note = status.events[-1] if status.events else "Q ends"
-    write(bar, shortened(note, SMALL, width - at - 16), at, BAR_PX / 2, SMALL, DIM_RGB)
+    note = status.events[-1] if status.events else status.rig or "Q ends"
+    note, rgb = (status.rig, ALERT_RGB) if status.alarm else (note, DIM_RGB)
+    write(bar, shortened(note, SMALL, width - at - 16), at, BAR_PX / 2, SMALL, rgb)
     return bar

@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from calib.formats import write_rig
 from realtime.recorder.cameras import RecordError, StoredAs, Wanted, about_of, again, clock_of, differs, open_all
 from realtime.recorder.events import Events
 from realtime.recorder.frame_writer import FrameWriter, unwritable
@@ -18,6 +21,10 @@ from realtime.sources import Source
 from realtime.sources.paced import PacedSource
 from realtime.takes import ClockMapping, TakeWriter, create_take
 from realtime.takes.writer import check_room
+
+if TYPE_CHECKING:
+    from calib.rig import Rig
+    from realtime.recorder.rig_guard import RigGuard
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +49,7 @@ class Plan:
     subject_height_m: float | None = None
     notes: str = ""
     force: bool = False
+    rig: Path | None = None  # where the cameras stand: kept with the take, and checked while it records
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class Recorder:
             self.lanes = [Lane(f"cam{k}", source, again=again(one)) for k, (source, one) in pairs]
             for lane in self.lanes:
                 self._stack.callback(lane.close)
+            self._rig, self.guard = self._guarded(plan.rig)
         except BaseException:
             self._stack.close()
             raise
@@ -147,7 +156,7 @@ class Recorder:
             line = f"{lane.name}: {writer.written} frames, {dropped} dropped"
             line += f", {writer.unusable} unusable" if writer.unusable else ""
             lines.append(line + (f", {lane.segment + 1} segments" if lane.segment else ""))
-        return lines
+        return lines + ([f"rig: {self.guard.says}"] if self.guard is not None and lines else [])
 
     def status(self) -> Status:
         """The recording just now."""
@@ -157,7 +166,8 @@ class Recorder:
         size = bytes_in(self._plan.folder) if writers else 0
         left_s = room_bytes(self._plan.folder) / (size / elapsed_s) if size and elapsed_s > 1 else None
         phase = "recording" if writers else "getting ready"
-        return Status(phase, elapsed_s, tuple(lanes), size, left_s, self.events.newest)
+        rig, alarm = (self.guard.says, self.guard.alarm) if self.guard is not None else ("", False)
+        return Status(phase, elapsed_s, tuple(lanes), size, left_s, self.events.newest, rig, alarm)
 
     def __enter__(self) -> Recorder:
         return self
@@ -165,11 +175,26 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _guarded(self, path: Path | None) -> tuple[Rig | None, RigGuard | None]:
+        """The rig of a file, and who watches it while two or more cameras record."""
+        if path is None:
+            return None, None
+        from realtime.recorder.rig_guard import RigGuard, own_checker, rig_of
+
+        rig = rig_of(path, self.lanes)
+        if len(self.lanes) < 2:
+            return rig, None
+        guard = RigGuard(partial(own_checker, rig))
+        self._stack.callback(guard.close)
+        return rig, guard
+
     def _until(self, end_s: float) -> Iterator[Status]:
         while not self._ended and time.monotonic() < end_s:
             for lane in self.lanes:
                 lane.watch()
                 self.glimpses.update(lane)
+            if self.guard is not None:
+                self.guard.offer(self.lanes)
             status = self.status()
             self._warn(status)
             yield status
@@ -192,6 +217,8 @@ class Recorder:
             notes=plan.notes,
             force=plan.force,
         )
+        if self._rig is not None:
+            write_rig(plan.folder / "rig.toml", self._rig)
         self.events.begin(plan.folder, self._zero_s)
         until_s = self._zero_s + plan.seconds if plan.seconds is not None else float("inf")
         for lane in self.lanes:

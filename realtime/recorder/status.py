@@ -46,6 +46,8 @@ class Status:
     bytes_written: int
     disk_left_s: float | None  # how long the disk lasts at this rate
     events: tuple[str, ...]  # the last that happened
+    rig: str = ""  # whether the cameras stand where a stored rig has them, in a sentence
+    alarm: bool = False  # they do not
 
 
 class Glimpses:

@@ -32,7 +32,8 @@ def shown(end: str = "Ctrl-C ends") -> Iterator[Callable[[Status], None]]:
         for lane, cells in zip(status.lanes, rows(status), strict=True):
             table.add_row(*cells, style="" if is_well(lane) else "bold red")
         title = Text(f"{headline(status)}   {end}", style="bold")
-        return Group(title, table, *(Text(event, style="yellow") for event in status.events))
+        rig = [Text(status.rig, style="bold red" if status.alarm else "")] if status.rig else []
+        return Group(title, table, *rig, *(Text(event, style="yellow") for event in status.events))
 
     logger = logging.getLogger(LOGGER)
     due_s = 0.0
