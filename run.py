@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from commands.calibrating import board, calibrate
+from commands.compiling import compile, export
 from commands.measuring import bench, doctor
 from commands.recording import record, take
 from commands.reproducing import reproduce
@@ -22,7 +23,7 @@ DEFAULT = "live"
 INTERRUPTED = 130
 COMMANDS = (
     live, demo, record, take, label, finetune, weights, datasets, pretrain, synth, evaluate, board, calibrate, bench,
-    doctor, reproduce,
+    compile, export, doctor, reproduce,
 )  # fmt: skip
 
 

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 Weights = Annotated[str, typer.Option(metavar="auto|lite|full|FILE", help="The network's weights.")]
-Engine = Annotated[Literal["auto", "cuda", "openvino", "onnx", "eager"], typer.Option(help="What runs the network.")]
+Engine = Annotated[
+    Literal["auto", "tensorrt", "cuda", "openvino", "onnx", "eager"], typer.Option(help="What runs the network.")
+]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the engine runs.")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16", "int8"], typer.Option(help="Number format of the network.")

@@ -25,6 +25,7 @@ class Tracked:
     frame: Frame
     found: list[tuple[int, Joints]]  # ids and unsmoothed joints
     stage_ms: dict[str, float]
+    engine: str  # that the frame was handed to
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class Pipeline:
     def track(self, following: Following) -> Tracked:
         """Waits for the engine and says who is where: all that the boxes of the next frame need."""
         found = self._tracker.finish(following)
-        return Tracked(following.frame, found, self._tracker.stage_ms)
+        return Tracked(following.frame, found, self._tracker.stage_ms, following.engine)
 
     def describe(self, tracked: Tracked) -> Result:
         """Smooths, and lifts into metres. Frames are described in the order in which they were tracked."""
@@ -107,7 +108,7 @@ class Pipeline:
         end = time.perf_counter()
         self._forget(frame.time_s)
         stage_ms = {**tracked.stage_ms, "smooth": (middle - begin) * 1e3, "lift": (end - middle) * 1e3}
-        return Result(frame.index, frame.time_s, people, stage_ms, self._engine.name)
+        return Result(frame.index, frame.time_s, people, stage_ms, tracked.engine)
 
     def _smoothed(self, id: int, joints: Joints, time_s: float) -> Joints:
         if id not in self._memories or not self._smooth:

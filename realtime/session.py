@@ -246,7 +246,9 @@ def open_session(
         if record is not None:
             check_recordable(source)
         threads = spare_threads() if source.live else None
-        opened = stack.enter_context(open_engine(engine, weights, device=device, precision=precision, threads=threads))
+        opened = stack.enter_context(
+            open_engine(engine, weights, device=device, precision=precision, threads=threads, background=True)
+        )
         if record is not None:
             source = RecordedSource(source, record, height_m=settings.height_m)
             stack.callback(source.close)

@@ -78,6 +78,7 @@ class Following:
     tracks: list[_Track]
     looking: Looking  # a row for each track, then one for each wider look if there are any
     stage_ms: dict[str, float]
+    engine: str  # that has it: a better one may take over for the next frame
 
 
 class Tracker:
@@ -132,7 +133,7 @@ class Tracker:
         wide = self._probes(tracks, boxes, frame.image_bgr)
         looking = self._sight.begin(frame.image_bgr, boxes + wide)
         stage_ms = {"search": 0.0, "track": 0.0, "engine": 0.0}
-        following = Following(frame, tracks, looking, stage_ms)
+        following = Following(frame, tracks, looking, stage_ms, self._sight.engine.name)
         self._clock(following, "track", begin)
         return following
 

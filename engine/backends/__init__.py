@@ -21,9 +21,10 @@ from engine.joints import EngineOutput, ScoreMap
 from engine.weights import Weights, load_weights
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-NAMES = ("cuda", "openvino", "onnx", "eager")
+NAMES = ("tensorrt", "cuda", "openvino", "onnx", "eager")
 # what each can compute in
 PRECISIONS = {
+    "tensorrt": ("auto", "fp16", "bf16", "fp32"),
     "cuda": ("auto", "fp16", "bf16", "fp32"),
     "openvino": ("auto", "fp32", "bf16", "fp16", "int8"),
     "onnx": ("auto", "fp32"),
@@ -31,6 +32,7 @@ PRECISIONS = {
 }
 # packages that an engine needs, and how to get them
 NEEDS = {
+    "tensorrt": (("torch_tensorrt", "tensorrt"), 'pip install -e ".[tensorrt]"'),
     "openvino": (("openvino",), "pip install openvino"),
     "onnx": (("onnxruntime", "onnx", "onnxscript"), 'pip install -e ".[onnx]"'),
 }
@@ -54,12 +56,35 @@ class Ticket(Protocol):
 class Engine(Protocol):
     """Runs the network on boxes of a frame. A context manager; `close` may be called twice."""
 
-    name: str  # one of NAMES: goes into every result
-    description: str  # with device and precision, for people
-    input_px: int
-    score_map: ScoreMap
-    weights_name: str
-    weights_sha256: str
+    @property
+    def name(self) -> str:
+        """One of NAMES: goes into every result. It may change in a run, where a better engine takes over."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """With device and precision, for people."""
+        ...
+
+    @property
+    def input_px(self) -> int:
+        """Side of the crops."""
+        ...
+
+    @property
+    def score_map(self) -> ScoreMap:
+        """Of the weights."""
+        ...
+
+    @property
+    def weights_name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the weights' file."""
+        ...
 
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> Ticket:
         """Hand in a frame. It must not be written to before the ticket's result is there."""
@@ -87,23 +112,27 @@ def open_engine(
     device: str = "auto",
     precision: Precision = "auto",
     threads: int | None = None,
+    background: bool = False,
 ) -> Engine:
-    """The engine asked for, or the best that runs here: cuda, openvino, onnx, eager.
+    """The engine asked for, or the best that runs here: tensorrt (where it is built), cuda, openvino, onnx, eager.
 
-    `threads` bounds what openvino and onnx take of the processor; None leaves it to them. An engine asked for by name
-    is never replaced by another. EngineError where it cannot run, WeightsError where the weights do not load.
+    `threads` bounds what openvino and onnx take of the processor; None leaves it to them. `background` is for runs that
+    go on for long: where tensorrt is yet to be built, cuda runs, and gives way between two frames. Otherwise an engine
+    asked for by name is never replaced by another. EngineError where it cannot run, WeightsError where the weights do
+    not load.
     """
     loaded = load_weights(weights) if isinstance(weights, str) else weights
     if engine != "auto":
-        return _open(engine, loaded, device, precision, threads)
-    for name in _candidates(device, precision):
+        return _open(engine, loaded, device, precision, threads, build="background" if background else "now")
+    candidates = _candidates(device, precision)
+    for name in candidates:
         try:
-            return _open(name, loaded, device, precision, threads)
+            return _open(name, loaded, device, precision, threads, build="background" if background else "never")
         except EngineError as error:
-            if device.startswith("cuda") or precision == "int8":
+            if name == candidates[-1] and (device.startswith("cuda") or precision == "int8"):
                 raise  # nothing else runs what was asked for
             _log.warning("%s; the next best engine runs", error)
-    return _open("eager", loaded, device, precision, threads)
+    return _open("eager", loaded, device, precision, threads, build="never")
 
 
 def _candidates(device: str, precision: Precision) -> list[str]:
@@ -111,7 +140,8 @@ def _candidates(device: str, precision: Precision) -> list[str]:
     if precision == "int8":
         return ["openvino"]
     if device.startswith("cuda") or (device == "auto" and _cuda()):
-        return ["cuda"]
+        built = "tensorrt" if not _missing("tensorrt") and precision in PRECISIONS["tensorrt"] else None
+        return [name for name in (built, "cuda") if name]
     if device not in ("auto", "cpu"):
         return []
     installed = [name for name in ("openvino", "onnx") if not _missing(name) and precision in PRECISIONS[name]]
@@ -121,33 +151,63 @@ def _candidates(device: str, precision: Precision) -> list[str]:
     return installed
 
 
-def _open(name: str, weights: Weights, device: str, precision: Precision, threads: int | None) -> Engine:
+def _open(
+    name: str,
+    weights: Weights,
+    device: str,
+    precision: Precision,
+    threads: int | None,
+    *,
+    build: Literal["now", "background", "never"],
+) -> Engine:
+    device = checked(name, device, precision)
+    module = importlib.import_module(f"engine.backends.{name}")
+    if name == "openvino":
+        return module.OpenVinoEngine(weights, precision=precision, threads=threads)
+    if name == "onnx":
+        return module.OnnxEngine(weights, device=device, precision=precision, threads=threads)
+    if name == "tensorrt":
+        return _open_tensorrt(weights, device, precision, build)
+    if name == "cuda":
+        return module.CudaEngine(weights, device=device, precision=precision)
+    return module.EagerEngine(weights, device=device, precision=precision)
+
+
+def checked(name: str, device: str, precision: Precision) -> str:
+    """The device that an engine runs on; EngineError where it cannot run here at all."""
     if name not in NAMES:
         raise EngineError(f"no engine '{name}'; known: auto, {', '.join(NAMES)}")
     if precision not in PRECISIONS[name]:
         raise EngineError(f"{name} does not compute in {precision}; --precision is {', '.join(PRECISIONS[name])}")
     if missing := _missing(name):
         raise EngineError(f"{name} needs {', '.join(missing)}; `{NEEDS[name][1]}`, or use another --engine")
-    module = importlib.import_module(f"engine.backends.{name}")
-    if name == "openvino":
-        if device not in ("auto", "cpu"):
-            raise EngineError(
-                f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine cuda"
-            )
-        return module.OpenVinoEngine(weights, precision=precision, threads=threads)
+    if name == "openvino" and device not in ("auto", "cpu"):
+        raise EngineError(f"openvino runs on the CPU here, not on '{device}'; leave --device out or use --engine cuda")
     if device.split(":")[0] not in ("auto", "cpu", "cuda"):
         raise EngineError(f"no device '{device}'; use auto, cpu or cuda")
-    if name == "onnx":
-        return module.OnnxEngine(weights, device=device, precision=precision, threads=threads)
-    if name == "cuda" and device == "cpu":
-        raise EngineError("cuda runs on an NVIDIA card, not on 'cpu'; leave --device out or use --engine openvino")
+    if name in ("openvino", "onnx"):
+        return device
+    on_card = name in ("tensorrt", "cuda")
+    if on_card and device == "cpu":
+        raise EngineError(f"{name} runs on an NVIDIA card, not on 'cpu'; leave --device out or use --engine openvino")
     if device == "auto":
-        device = "cuda" if name == "cuda" or _cuda() else "cpu"
+        device = "cuda" if on_card or _cuda() else "cpu"
     if device.startswith("cuda") and not _cuda():
         raise EngineError(f"no CUDA device is usable for '{device}'; `python run.py doctor` says what is there")
-    if name == "cuda":
-        return module.CudaEngine(weights, device=device, precision=precision)
-    return module.EagerEngine(weights, device=device, precision=precision)
+    return device
+
+
+def _open_tensorrt(
+    weights: Weights, device: str, precision: Precision, build: Literal["now", "background", "never"]
+) -> Engine:
+    from engine.backends import tensorrt, tensorrt_plan
+
+    plan = tensorrt_plan.plan(weights, device=device, precision=precision)
+    if build == "background":
+        return tensorrt.open_in_background(plan, lambda: _open("cuda", weights, device, precision, None, build="never"))
+    if build == "never":
+        return tensorrt.TensorRtEngine(plan)
+    return tensorrt.open_tensorrt(plan, lambda done, of, what: _log.warning("TensorRT: %s, %d of %d", what, done, of))
 
 
 def _missing(name: str) -> list[str]:

@@ -32,7 +32,7 @@ EXTREME_TOLERANCES = {
 JUDGED_CROPS = 16
 
 
-class Refused(EngineError):
+class RefusedError(EngineError):
     """What was compiled is not what was asked for, or says something else; so it would at another try."""
 
 
@@ -74,7 +74,7 @@ def accept(
     engine: str,
     precision: str,
 ) -> Agreement:
-    """How well the answers to `judged_pictures` agree on people; Refused where they do not agree enough."""
+    """How well the answers to `judged_pictures` agree on people; RefusedError where they do not agree enough."""
     people, nothing = slice(None, JUDGED_CROPS), slice(JUDGED_CROPS, None)
     for part, what, tolerance in (
         (people, "", TOLERANCES[precision]),
@@ -82,7 +82,7 @@ def accept(
     ):
         seen = agreement(ours[part], theirs[part], architecture)
         if not np.isfinite(ours[part]).all() or not seen.within(tolerance):
-            raise Refused(
+            raise RefusedError(
                 f"the {engine} engine in {precision} disagrees with eager {what}({seen.against(tolerance)}); "
                 "use --engine eager, or another --precision"
             )

@@ -25,6 +25,8 @@ from numpy import ndarray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 
 from engine.backends import EngineError
+from engine.backends.acceptance import accept, eager_answers, judged_pictures
+from engine.backends.agreement import Agreement
 from engine.backends.cache import cache_key, cached, forget
 from engine.backends.cpu_graph import CpuGraph
 from engine.crop import Box, crop_camera, cut
@@ -109,21 +111,46 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
 def _session(
     weights: Weights, providers: list[str | tuple[str, dict[str, str]]], threads: int | None
 ) -> ort.InferenceSession:
+    versions = (REVISION, torch.__version__, version("onnx"), version("onnxscript"))
+    name = f"onnx-{weights.name}-{cache_key(weights, *versions)}"
+    path = cached(name, lambda folder: export(weights, folder / MODEL))
+    try:
+        return _loaded(path / MODEL, providers, threads)
+    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
+        _log.warning("%s does not load (%s) and is made anew", path, " ".join(str(error).split())[:200])
+        forget(path)
+        path = cached(name, lambda folder: export(weights, folder / MODEL))
+        return _loaded(path / MODEL, providers, threads)
+
+
+def _loaded(path: Path, providers: list[str | tuple[str, dict[str, str]]], threads: int | None) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or 0  # 0: as many as there are cores
     # waiting threads must not take the cores that the camera and the window need
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    versions = (REVISION, torch.__version__, version("onnx"), version("onnxscript"))
-    name = f"onnx-{weights.name}-{cache_key(weights, *versions)}"
-    path = cached(name, lambda folder: export(weights, folder / MODEL))
+    return ort.InferenceSession(str(path), options, providers=providers)
+
+
+def export_checked(weights: Weights, path: Path) -> Agreement:
+    """`export`, then what ONNX Runtime makes of the file against eager: on crops of people and on extreme pictures.
+
+    EngineError where they disagree; `path` is written only if they do not.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
     try:
-        return ort.InferenceSession(str(path / MODEL), options, providers=providers)
-    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
-        _log.warning("%s does not load (%s) and is made anew", path, " ".join(str(error).split())[:200])
-        forget(path)
-        path = cached(name, lambda folder: export(weights, folder / MODEL))
-        return ort.InferenceSession(str(path / MODEL), options, providers=providers)
+        export(weights, temporary)
+        session = _loaded(temporary, [CPU], None)
+        pictures = judged_pictures(weights.architecture.input_px)
+        parts = np.split(pictures, range(BATCH_MAX, len(pictures), BATCH_MAX))
+        ours = np.concatenate([np.asarray(session.run(["joints"], {"crops": part})[0]) for part in parts])
+        theirs = eager_answers(weights, pictures, torch.device("cpu"))
+        seen = accept(ours, theirs, weights.architecture, engine="onnx", precision="fp32")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return seen
 
 
 def export(weights: Weights, path: Path) -> None:

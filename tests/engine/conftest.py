@@ -78,15 +78,18 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session", autouse=True)
 def unchecked_export():
     """While a network is traced its tensors are symbols, which the checker of shapes cannot ask for their shape."""
-    export = torch.onnx.export
 
-    def unchecked(*args, **kwargs):
-        jaxtyping_config.update("jaxtyping_disable", True)
-        try:
-            return export(*args, **kwargs)
-        finally:
-            jaxtyping_config.update("jaxtyping_disable", False)
+    def unchecked(export):
+        def call(*args, **kwargs):
+            jaxtyping_config.update("jaxtyping_disable", True)
+            try:
+                return export(*args, **kwargs)
+            finally:
+                jaxtyping_config.update("jaxtyping_disable", False)
+
+        return call
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.onnx, "export", unchecked)
+        patch.setattr(torch.onnx, "export", unchecked(torch.onnx.export))
+        patch.setattr(torch.export, "export", unchecked(torch.export.export))
         yield

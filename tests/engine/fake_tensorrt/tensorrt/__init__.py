@@ -1,0 +1,1 @@
+"""Stands in for TensorRT in tests: only its record is looked at."""
