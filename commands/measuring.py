@@ -15,18 +15,29 @@ def bench(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where report and plot go.")] = Path("out/bench"),
     weights: Weights = "auto",
     engine: Engine = "auto",
+    compare: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Hold this run against the --json of another.")
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """How fast it is here: engines, the whole chain, the age of a frame when its pose is there."""
+    from realtime.bench.compare import comparison, different_machines, read_report
+    from realtime.bench.report import markdown_table
     from realtime.bench.run import FULL, QUICK
     from realtime.bench.run import bench as run_bench
 
+    before = None if compare is None else read_report(compare)
     with progress_bar("bench") as step:
         report = run_bench(weights, engine=engine, effort=QUICK if quick else FULL, step=step)
     print(report.as_markdown())
     for path in report.write(out):
         print(f"wrote {path}")
-    write_json(json_file, report.as_json())
+    now = report.as_json()
+    if before is not None:
+        print(
+            "\n".join([*different_machines(before, now), markdown_table(f"Against {compare}", comparison(before, now))])
+        )
+    write_json(json_file, now)
 
 
 def doctor(json_file: Json = None) -> None:

@@ -26,11 +26,14 @@ ROWS: dict[str, tuple[Precision, ...]] = {
     "openvino": ("fp32", "bf16", "int8"),
     "onnx": ("fp32",),
     "cuda": ("fp16",),
+    "tensorrt": ("fp16",),
 }
 # mean over people and joints of the distance to the reference in the picture's plane, in cells of the heatmap; a
 # cell is 2 % of the box, and what an engine may cost is a small part of the network's own error of several cells
 GATE_CELLS: dict[Precision, float] = {"fp32": 0.05, "bf16": 0.5, "fp16": 0.2, "int8": 0.7}
 CALLS_PER_ROUND = 6
+# people in one call, and how often each is timed
+PEOPLE, BATCH_CALLS = (2, 4, 8), 3
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class EngineRow:
     difference_cells_p99: float = 0.0
     wall_ms: list[list[float]] = field(default_factory=list)  # a list for each round
     cpu_ms: list[float] = field(default_factory=list)  # process time per call, a number for each round
+    batch_ms: dict[int, float] = field(default_factory=dict)  # the median call with so many people
 
     @property
     def name(self) -> str:
@@ -114,6 +118,21 @@ def time_in_turns(opened: Sequence[OpenedRow], sight: Sight, rounds: int, *, ste
             one.row.cpu_ms.append((time.process_time() - cpu_s) * 1e3 / CALLS_PER_ROUND)
             one.row.wall_ms.append(wall_ms)
         step(number + 1)
+
+
+def time_batches(opened: Sequence[OpenedRow], sight: Sight) -> None:
+    """Fills the times of calls with several people, in turns; each size is met once before it counts."""
+    for people in PEOPLE:
+        boxes = [sight.boxes[k % len(sight.boxes)] for k in range(people)]
+        times: dict[str, list[float]] = {one.row.name: [] for one in opened}
+        for call in range(BATCH_CALLS + 1):
+            for one in opened:
+                begin = time.perf_counter()
+                one.engine.infer(sight.images[0], boxes, sight.K)
+                if call > 0:
+                    times[one.row.name].append((time.perf_counter() - begin) * 1e3)
+        for one in opened:
+            one.row.batch_ms[people] = float(np.median(times[one.row.name]))
 
 
 def ratio(slow: EngineRow, fast: EngineRow, *, cpu: bool = True) -> float:

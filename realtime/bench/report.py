@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.backends.card import ask_driver
 from realtime.bench.chain import CameraRow, FileRow
 from realtime.bench.engines import REFERENCE, EngineRow, ratio
 
 SCHEMA = 1
-PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "opencv-python", "av", "open3d")
+PACKAGES = ("torch", "torch_tensorrt", "tensorrt", "openvino", "onnxruntime", "numpy", "opencv-python", "av", "open3d")
+# of the card, under load: its clocks say whether it was held back
+DRIVER_SAYS = ("driver_version", "clocks.sm", "clocks.max.sm", "clocks.mem", "temperature.gpu", "power.draw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,13 @@ class Report:
         where = ", ".join(f"{name} {value}" for name, value in machine().items() if not isinstance(value, dict))
         parts = [
             f"# Bench\n\n{where}; weights {self.weights}.",
-            _table("Engine alone, one person", [_engine(row) for row in self.engines]),
-            _table(f"A file of 720 lines through the pipeline, {self.chosen}", [_file(row) for row in self.files]),
-            _table(f"A camera of 720 lines, {self.chosen}", [_camera(row) for row in self.cameras]),
-            _table("Ratios", [{"what": name, "ratio": value} for name, value in self.ratios().items()]),
+            markdown_table("Engine alone, one person", [_without_batches(row) for row in self.engines]),
+            markdown_table("Engine alone, several people at once, ms a call", [_batches(row) for row in self.engines]),
+            markdown_table(
+                f"A file of 720 lines through the pipeline, {self.chosen}", [_file(row) for row in self.files]
+            ),
+            markdown_table(f"A camera of 720 lines, {self.chosen}", [_camera(row) for row in self.cameras]),
+            markdown_table("Ratios", [{"what": name, "ratio": value} for name, value in self.ratios().items()]),
         ]
         return "\n\n".join(parts) + "\n"
 
@@ -92,12 +98,14 @@ class Report:
 def machine() -> dict[str, object]:
     """What it was measured on."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    driver = ask_driver(torch.device("cuda"), *DRIVER_SAYS) if torch.cuda.is_available() else {}
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "gpu": gpu,
+        **driver,
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
     }
 
@@ -120,7 +128,17 @@ def _engine(row: EngineRow) -> dict[str, object]:
         "memory_mb": round(row.memory_mb),
         "difference_cells": round(row.difference_cells, 4),
         "difference_cells_p99": round(row.difference_cells_p99, 4),
+        "batch_ms": {str(people): round(ms, 2) for people, ms in row.batch_ms.items()},
     }
+
+
+def _without_batches(row: EngineRow) -> dict[str, object]:
+    return {name: value for name, value in _engine(row).items() if name != "batch_ms"}
+
+
+def _batches(row: EngineRow) -> dict[str, object]:
+    times = {f"{people} people": round(ms, 1) for people, ms in row.batch_ms.items()}
+    return {"engine": row.engine, "precision": row.precision, **times}
 
 
 def _file(row: FileRow) -> dict[str, object]:
@@ -149,7 +167,8 @@ def _camera(row: CameraRow) -> dict[str, object]:
     }
 
 
-def _table(title: str, rows: list[dict[str, object]]) -> str:
+def markdown_table(title: str, rows: list[dict[str, object]]) -> str:
+    """Rows under a title; a column for each key."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [f"| {' | '.join(columns)} |", f"| {' | '.join('---' for _ in columns)} |"]
     lines += [f"| {' | '.join(str(row.get(column, '')) for column in columns)} |" for row in rows]

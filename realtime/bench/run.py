@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.backends import NAMES, Engine, open_engine
 from engine.weights import Weights, load_weights
 from realtime.bench.chain import CameraRow, FileRow, Window, run_camera, run_file
-from realtime.bench.engines import median_ms, open_rows, time_in_turns
+from realtime.bench.engines import median_ms, open_rows, time_batches, time_in_turns
 from realtime.bench.report import Report
 from realtime.bench.scene import Sight, read_sights, write_clip
 from realtime.progress import Step
@@ -47,6 +47,7 @@ def bench(weights_name: str = "auto", *, engine: str = "auto", effort: Effort = 
     names = NAMES if engine == "auto" else (engine,)
     rows, opened = open_rows(weights, sight, names, say=lambda name: step(0, effort.rounds, f"opening {name}"))
     time_in_turns(opened, sight, effort.rounds, step=lambda done: step(done, effort.rounds, "engines in turns"))
+    time_batches(opened, sight)
     for one in opened:
         one.engine.close()
     files = _files(engine, weights, effort, sight, step)

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from engine.backends import EngineError
+from engine.errors import UserError
 from engine.joints import EngineOutput
 from realtime.bench import engines as bench_engines
 from realtime.bench import run as bench_run
 from realtime.bench.camera import StampedCamera, read_stamp, write_stamp
 from realtime.bench.chain import CameraRow, FileRow, run_camera
-from realtime.bench.engines import EngineRow, open_rows, ratio, time_in_turns
+from realtime.bench.compare import comparison, different_machines, read_report
+from realtime.bench.engines import EngineRow, open_rows, ratio, time_batches, time_in_turns
+from realtime.bench.readme import MEASURED, README, renewed
 from realtime.bench.report import Report
 from realtime.bench.scene import Sight, read_sights
 from tests.realtime.fake_engine import FakeEngine, standing, view
@@ -198,3 +201,41 @@ def test_quick_is_less_of_everything():
     full, quick = bench_run.FULL, bench_run.QUICK
     assert quick.rounds < full.rounds
     assert quick.camera_s < full.camera_s
+
+
+def test_several_people_are_timed_in_turns_after_a_first_call(fakes, lite):
+    fakes["eager", "fp32"], fakes["openvino", "fp32"] = rough(0.0), rough(0.0)
+    _, opened = open_rows(lite, person_sight(), ("openvino",), say=lambda name: None)
+    order = []
+    for one in opened:
+        one.engine.infer = lambda image, boxes, K, name=one.row.engine: order.append((name, len(boxes)))
+    time_batches(opened, person_sight())
+    turns = bench_engines.BATCH_CALLS + 1
+    assert order == [turn for people in (2, 4, 8) for turn in [("eager", people), ("openvino", people)] * turns]
+    assert all(sorted(one.row.batch_ms) == [2, 4, 8] for one in opened)
+
+
+def test_two_runs_are_compared_by_times_and_ratios():
+    before, now = report().as_json(), report().as_json()
+    now["engines"][1]["p50_ms"] = 8.0
+    now["ratios"]["p95_age_vs_bound"] *= 1.5
+    now["machine"]["cores"] = 99
+    rows = {row["what"]: row for row in comparison(before, now)}
+    assert rows["openvino fp32, ms"] == {
+        "what": "openvino fp32, ms", "before": 10.0, "now": 8.0, "now_over_before": 0.8, "verdict": "better",
+    }  # fmt: skip
+    assert rows["p95_age_vs_bound"]["verdict"] == "worse"
+    assert rows["pipeline_vs_engine"]["verdict"] == "same"
+    assert different_machines(before, now) == [f"cores: {before['machine']['cores']} before, 99 now"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1}', '{"schema": 9, "ratios": {}}'])
+def test_a_file_that_is_no_report_is_said_in_one_line(tmp_path, text):
+    (tmp_path / "bench.json").write_text(text)
+    with pytest.raises(UserError, match=r"no report of `python run\.py bench|has schema 9"):
+        read_report(tmp_path / "bench.json")
+
+
+def test_the_readme_shows_what_was_measured():
+    text = README.read_text(encoding="utf-8")
+    assert renewed(text, read_report(MEASURED)) == text, "python -m realtime.bench.readme"

@@ -1,0 +1,57 @@
+"""The README's table of what was measured, from the JSON of a bench run, between two marks.
+
+`python -m realtime.bench.readme` writes it anew after `python run.py bench --json docs/bench.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+README, MEASURED = ROOT / "README.md", ROOT / "docs" / "bench.json"
+BEGIN, END = "<!-- made by python -m realtime.bench.readme -->", "<!-- end -->"
+
+
+def table(report: dict[str, Any]) -> str:
+    """Engines with their times, and the age of a webcam's frame when its pose is there."""
+    weights = report["weights"].split()[0]
+    machine = report["machine"]
+    card = "without a card" if machine["gpu"] == "none" else machine["gpu"]
+    where = f"{machine['cores']} cores ({machine['cpu']}), {card}"
+    lines = [
+        f" Here on {where}, one person, `{weights}`:",
+        "",
+        "| engine | ms, median | ms, p95 | times as fast as eager fp32 (processor time) |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in report["engines"]:
+        if "refused" in row:
+            continue
+        ratio = report["ratios"].get(f"{row['engine']}_{row['precision']}_vs_eager", 1)
+        lines.append(
+            f"| {row['engine']} {row['precision']} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | {round(ratio, 1):g} |"
+        )
+    webcam = next(row for row in report["cameras"] if row["camera_fps"] == 30.0 and row["window"] == "none")
+    lines += [
+        "",
+        f"From the picture of a 30 fps camera of 720 lines to the pose: median {webcam['age_p50_ms']:.0f} ms, p95 "
+        f"{webcam['age_p95_ms']:.0f} ms, {100 * webcam['dropped_share']:.0f} % of the frames dropped, "
+        f"{webcam['cores']:.2f} of a core. ",
+    ]
+    return "\n".join(lines)
+
+
+def renewed(text: str, report: dict[str, Any]) -> str:
+    """A README with its table made anew. ValueError where the marks are missing."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"the README needs one '{BEGIN}' and one '{END}'")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}{table(report)}{END}{after}"
+
+
+if __name__ == "__main__":
+    report = json.loads(MEASURED.read_text(encoding="utf-8"))
+    README.write_text(renewed(README.read_text(encoding="utf-8"), report), encoding="utf-8")
