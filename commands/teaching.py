@@ -66,7 +66,7 @@ def finetune(
     ] = None,
     people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
     synthetic: Annotated[
-        list[Path] | None, typer.Option(metavar="FOLDER", help="Synthetic people that exist already, of `synth`.")
+        list[Path] | None, typer.Option(metavar="FOLDER", help="Of `synth`; none that the weights learned from.")
     ] = None,
     weights: Weights = "auto",
     engine: Engine = "auto",

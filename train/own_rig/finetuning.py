@@ -30,6 +30,7 @@ from train.own_rig.lessons import Lessons, lessons
 from train.own_rig.mixing import Mix, best_mix, mixed, mixes
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
 from train.own_rig.regression import people_mm, regression_samples
+from train.paper.figures import heatmaps
 from train.plots import contact_sheet, plot_curves
 from train.pretrain import SHEET, calibrated
 
@@ -207,6 +208,7 @@ def _draw(
 ) -> None:
     """The loss, what the network sees now, and errors joint by joint, into the run's folder."""
     plot_curves(plan.out)
+    heatmaps(weights, validation[0], plan.out / "heatmaps.png")
     contact_sheet(weights.decoded(), validation[:SHEET], weights.architecture.input_px, plan.out / "predictions.jpg")
     everything = [[f for figures in when.values() for f in figures] for when in (before, after)]
     if everything[0]:
