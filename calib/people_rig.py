@@ -24,6 +24,8 @@ from calib.epipolar import Relative
 from calib.epipolar_fit import robust_cost
 from calib.epipolar_pose import Pose, find_pose, pairs_of, refined_pose
 from calib.errors import UserError
+from calib.focal_bones import WORTH_SAYING as FOCAL_WORTH_SAYING
+from calib.focal_bones import focal_by_bones
 from calib.focal_test import FocalWish, focal_wish
 from calib.habits import with_habits
 from calib.joint_track import Body, Track
@@ -90,6 +92,7 @@ def calibrate_people(
             *_recording(seen, frames),
             *clock.reasons,
             *_lens_reasons(lenses, names, focal),
+            *_common_focal(pose, body, seen, frames),
             *scale_reasons,
             *ground.reasons,
             *floors.world_reasons(rig.cameras, world.points[world.kept], what="the joints"),
@@ -182,6 +185,16 @@ def _lens_reasons(lenses: tuple[Camera, Camera], names: tuple[str, str], wish: F
     if wish.warns_of_one:
         text = f"the joints want the focal length of {names[1]} {100 * wish.apart:+.0f} % against that of {names[0]}"
         yield Reason("yellow", f"{text}: were focus and zoom those of the lens calibration?")
+
+
+def _common_focal(pose: Pose, body: Body, seen: Seen, frames: int) -> Iterable[Reason]:
+    """Whether both lenses are wrong alike: a short recording does not turn the bones enough to say it."""
+    if frames < FRAMES[0] or np.ptp(seen.tracks[0].time_s) < SECONDS:
+        return
+    wish = focal_by_bones(pose.fit, body)
+    if abs(wish) > FOCAL_WORTH_SAYING:
+        text = f"bones would keep their length better with both focal lengths {100 * np.expm1(wish):+.0f} %"
+        yield Reason("yellow", f"{text}: do the lens files belong to these cameras, in this mode?")
 
 
 def _quality(verdict: Verdict, pose: Pose, scale: Scale, metric: bool) -> Quality:
