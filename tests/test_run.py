@@ -76,7 +76,7 @@ def test_every_command_has_help(command, capsys):
         ["--camera", "0", "--video", "x.mp4"],
         ["--rotate", "45"],
         ["--people", "0"],
-        ["--engine", "tensorrt"],
+        ["--engine", "tensorflow"],
         ["--precision", "int4"],
         ["--view", "web"],
         ["--max-frames", "none"],
