@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,8 @@ class FilmedChecker(RigChecker):
     """One whose engine knows the scene, and that is quick to judge."""
 
     def __init__(self, rig):
-        super().__init__(rig, FILMED.engine(), least_s=8.0, every_s=4.0)
+        engine: Any = FILMED.engine()
+        super().__init__(rig, engine, least_s=8.0, every_s=4.0)
 
 
 def test_an_alarm_while_it_records_names_the_camera_and_no_frame_is_lost(filmed, tmp_path, monkeypatch, caplog):
