@@ -6,6 +6,7 @@ import tempfile
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["POSE_DATA"] = tempfile.mkdtemp(prefix="pose-data-")  # never the own weights of whoever runs the tests
 
+import signal
 from pathlib import Path
 
 import openvino
@@ -64,3 +65,11 @@ def unchecked_tracing():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openvino, "convert_model", unchecked)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_handler_of_childrens_ends():
+    """A loader's processes leave a handler of SIGCHLD behind, and the next child's end has crashed the tests in it."""
+    yield
+    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
