@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import pickle
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -211,20 +209,10 @@ def write_coco(folder: Path) -> tuple[Path, np.ndarray]:
     return folder, np.array(people)
 
 
-def write_hdf5(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """In a process of its own, as they are read."""
-    np.savez(path.with_suffix(".npz"), **arrays)  # pyright: ignore[reportArgumentType] - names are ours
-    script = (
-        "import sys, h5py, numpy\n"
-        "with numpy.load(sys.argv[1]) as held, h5py.File(sys.argv[2], 'w') as file:\n"
-        "    for name in held.files: file[name] = held[name]\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(path.with_suffix(".npz")), str(path)], check=True)
-    path.with_suffix(".npz").unlink()
-
-
 def write_inf3dhp(folder: Path, *, frames: int = 4) -> tuple[Path, np.ndarray, np.ndarray]:
     """TS1: HDF5 as MATLAB writes it, axes reversed; the last frame is not valid."""
+    import h5py
+
     rng, camera = np.random.default_rng(6), Camera(250, 250, np.array([[280.0, 0, 124], [0, 281, 126], [0, 0, 1]]))
     place = studio()[CAMERAS[0]]
     pictures = folder / "TS1" / "imageSequence"
@@ -237,9 +225,10 @@ def write_inf3dhp(folder: Path, *, frames: int = 4) -> tuple[Path, np.ndarray, n
         joints[k, 0, 15] = 1000 * (cam_m[6] + cam_m[7]) / 2
         px[k, 0] = camera.project(joints[k, 0] / 1000)
         (pictures / f"img_{k + 1:06d}.jpg").write_bytes(drawn(camera.project(cam_m), (250, 250), k))
-    valid, activity = np.array([[1.0]] * (frames - 1) + [[0.0]]), np.full((frames, 1), 3.0)
-    held = {"annot2": px, "annot3": joints, "univ_annot3": joints * 1.1}
-    write_hdf5(folder / "TS1" / "annot_data.mat", {**held, "valid_frame": valid, "activity_annotation": activity})
+    with h5py.File(folder / "TS1" / "annot_data.mat", "w") as file:
+        file["annot2"], file["annot3"], file["univ_annot3"] = px, joints, joints * 1.1
+        file["valid_frame"] = np.array([[1.0]] * (frames - 1) + [[0.0]])
+        file["activity_annotation"] = np.full((frames, 1), 3.0)
     return folder, px[:, 0], joints[:, 0] / 1000
 
 

@@ -165,6 +165,7 @@ def test_real_human36m_annotation_projects_within_half_a_pixel(shared_data, tmp_
 
 
 def test_3dhp_finds_its_lens_and_judges_by_the_universal_joints(tmp_path):
+    pytest.importorskip("h5py")
     _, px, joints_m = write_inf3dhp(tmp_path)
     samples = read_inf3dhp(tmp_path).samples
     assert len(samples) == 3  # the fourth frame is not valid
@@ -245,6 +246,7 @@ def test_damaged_records_are_counted_and_named(tmp_path):
 
 
 def test_damaged_files_end_in_one_line_that_names_them(tmp_path):
+    pytest.importorskip("h5py")
     for name, damage, read in (
         ("annot/train.json", lambda p: p.write_text("[]"), read_mpii),
         ("annot/train.json", lambda p: p.write_text('{"a": 1}'), read_mpii),

@@ -186,6 +186,7 @@ def test_the_truth_has_no_error_by_the_fields_protocol(sets, monkeypatch):
 
 
 def test_published_sets_are_judged_by_the_command(sets, tiny, tmp_path):
+    pytest.importorskip("h5py")
     folder, *_ = write_inf3dhp(tmp_path / "3dhp")
     path = stages.first_stage(sets, Variant(), tmp_path / "out", paper_recipe(64, epochs=1, occlusion=True, workers=0))
     with EagerEngine(read_weights(path)) as engine:

@@ -17,7 +17,6 @@ from numpy import ndarray
 from calib.camera import Camera
 from engine.crop import box_around
 from engine.skeleton import ROOT, UPPER_NECK
-from train.datasets.hdf5 import read_hdf5
 from train.datasets.labelled2d import DatasetError
 from train.datasets.reading import Reading
 from train.datasets.sample import SPINE, Captured, Sample
@@ -95,8 +94,11 @@ def _sample(name: str, picture: Path, px17: ndarray, joints17_m: ndarray, captur
 
 def _arrays(path: Path) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray]:
     """Pixels (n, 17, 2), joints and universal joints (n, 17, 3) in metres, valid (n), activity (n)."""
+    import h5py
+
     try:
-        held = read_hdf5(path, FIELDS)
+        with h5py.File(path, "r") as file:
+            held = [np.asarray(file[name], np.float64) for name in FIELDS]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is not the test set's annotation ({type(error).__name__}: {error})") from None
     n = held[0].shape[0]
