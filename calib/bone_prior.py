@@ -74,21 +74,22 @@ def bone_residuals(relative: Relative, pairs: Pairs, width_px: float, body: Body
     return np.concatenate([uneven, (logs[seen] - middle) / sigma])
 
 
-def median_lengths(relative: Relative, pairs: Pairs, width_px: float, body: Body) -> Float64[ndarray, "bones"]:
-    """Of each bone over frames, in baselines; NaN where it was hardly seen."""
+def bone_lengths(relative: Relative, pairs: Pairs, width_px: float, body: Body) -> list[Float64[ndarray, "_"]]:
+    """Of each bone in the frames where both its ends were seen and fit, in baselines."""
     fits = np.abs(pairs.focal_px * sampson(relative.E, pairs.a, pairs.b)) < width_px
     points = midpoints(np.stack([pairs.a, pairs.b]), np.stack([np.eye(4), relative.b_from_a]))
     fits &= points[:, 2] > 0
     frames, at = np.unique(pairs.frame, return_inverse=True)
     grid = np.full((len(frames), len(body.names), 3), np.nan)
     grid[at[fits], pairs.joint[fits]] = points[fits]
-    lengths = np.full(len(body.bones), np.nan)
-    for i, (child, parent) in enumerate(body.bones):
-        now = np.linalg.norm(grid[:, child] - grid[:, parent], axis=-1)
-        now = now[np.isfinite(now)]
-        if len(now) >= SEEN_MIN:
-            lengths[i] = np.median(now)
-    return lengths
+    lengths = [np.linalg.norm(grid[:, child] - grid[:, parent], axis=-1) for child, parent in body.bones]
+    return [length[np.isfinite(length)] for length in lengths]
+
+
+def median_lengths(relative: Relative, pairs: Pairs, width_px: float, body: Body) -> Float64[ndarray, "bones"]:
+    """Of each bone over frames, in baselines; NaN where it was hardly seen."""
+    lengths = bone_lengths(relative, pairs, width_px, body)
+    return np.array([np.median(now) if len(now) >= SEEN_MIN else np.nan for now in lengths])
 
 
 def height_of(relative: Relative, pairs: Pairs, width_px: float, body: Body) -> float:

@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from calib.epipolar import Pairs, Relative, sampson
+from calib.bone_prior import bone_lengths
+from calib.epipolar import Pairs, Relative
 from calib.epipolar_fit import Fit, refined
 from calib.epipolar_search import NOMINAL_FOCAL_PX, thinned
 from calib.joint_track import Body
-from calib.triangulate import midpoints
 
 LOGS = np.linspace(-0.3, 0.3, 9)  # focal lengths that are tried
 FRAMES = 300
@@ -49,19 +49,13 @@ def scaled(pairs: Pairs, log: float) -> Pairs:
 def _spread(start: Relative, pairs: Pairs, width_px: float, body: Body) -> float:
     """Mean squared deviation of bones from their median lengths, logarithms; with the pose that fits these lenses."""
     relative = refined(pairs, start, widths=WIDTHS).relative
-    fits = np.abs(pairs.focal_px * sampson(relative.E, pairs.a, pairs.b)) < width_px
-    points = midpoints(np.stack([pairs.a, pairs.b]), np.stack([np.eye(4), relative.b_from_a]))
-    fits &= points[:, 2] > 0
-    frames, at = np.unique(pairs.frame, return_inverse=True)
-    grid = np.full((len(frames), len(body.names), 3), np.nan)
-    grid[at[fits], pairs.joint[fits]] = points[fits]
-    spreads = [_of_bone(np.linalg.norm(grid[:, a] - grid[:, b], axis=-1)) for a, b in body.bones]
+    spreads = [_of_bone(lengths) for lengths in bone_lengths(relative, pairs, width_px, body)]
     known = [spread for spread in spreads if np.isfinite(spread)]
     return float(np.mean(known)) if known else float("nan")
 
 
 def _of_bone(lengths: Float64[ndarray, "frames"]) -> float:
-    logs = np.log(lengths[np.isfinite(lengths)])
-    if len(logs) < SEEN_MIN:
+    if len(lengths) < SEEN_MIN:
         return float("nan")
+    logs = np.log(lengths)
     return float(np.mean(np.minimum(np.abs(logs - np.median(logs)), FARTHEST) ** 2))

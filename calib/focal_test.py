@@ -31,11 +31,6 @@ class FocalWish:
     apart_sigma: float
 
     @property
-    def warns_of_both(self) -> bool:
-        """Both lenses seem wrong alike."""
-        return abs(self.both) > WORTH_SAYING and abs(self.both) > SURE * self.both_sigma
-
-    @property
     def warns_of_one(self) -> bool:
         """The lenses do not seem to belong to each other."""
         return abs(self.apart) > WORTH_SAYING and abs(self.apart) > SURE * self.apart_sigma
