@@ -68,6 +68,9 @@ class Motion:
         self, time_s: Float64[ndarray, "n"]
     ) -> tuple[Float64[ndarray, "n joints 2"], Float64[ndarray, "n joints 2"]]:
         """Rays and velocities at any moments; NaN outside and in gaps."""
+        if len(self.time_s) < 2:
+            nowhere = np.full((len(time_s), *self.rays.shape[1:]), np.nan)
+            return nowhere, nowhere.copy()
         left = np.clip(np.searchsorted(self.time_s, time_s, side="right") - 1, 0, len(self.time_s) - 2)
         step = (self.time_s[left + 1] - self.time_s[left])[:, None, None]
         u = (time_s - self.time_s[left])[:, None, None] / step

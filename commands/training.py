@@ -68,10 +68,13 @@ def pretrain(
     preset: Annotated[
         str,
         typer.Option(
-            help="Recipe: default; continue (with --warm-start); paper or paper-supervised (docs/reproduce.md)."
+            help="Recipe: default; continue (with --warm-start); small (short comparisons); paper or paper-supervised (docs/reproduce.md)."
         ),
     ] = "default",
     hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,
+    crops: Annotated[
+        int | None, typer.Option(min=1, help="Instead of --hours: as many crops, the same on every machine.")
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Of the paper's presets, instead of --hours; 130 if not given.")
     ] = None,
@@ -79,7 +82,7 @@ def pretrain(
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
     imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="cbam|wasp|occlusion", help="Leave a part out, for an ablation.")
+        list[str] | None, typer.Option(metavar="cbam|wasp|lateral|occlusion", help="Leave a part out, for an ablation.")
     ] = None,
     render: Annotated[
         Path | None,
@@ -122,7 +125,7 @@ def pretrain(
     if preset in SUPERVISION:
         _as_the_paper(datasets, out, weights, preset, epochs, seed, left_out, imagenet)
         return
-    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, seed=seed, without=left_out)
+    recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, crops=crops, seed=seed, without=left_out)
     starts = {"warm_start": warm_start, "imagenet": imagenet}
     people = None if render is None else _sources(render)
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, people=people, **starts)

@@ -3,7 +3,9 @@
 CBAM stands before layer1 and after layer4 (Woo et al., ECCV 2018, r = 16). WASP follows UniPose (Artacho and
 Savakis, CVPR 2020): a cascade of dilated convolutions whose outputs are all kept. The backbone's state-dict names
 are torchvision's, so an ImageNet checkpoint loads. A linear head on the pooled WASP features says whether the crop
-shows a person; the paper has none.
+shows a person; the paper has none. Nor has it lateral connections (Lin et al., CVPR 2017, as sums before the ReLU):
+without them everything passes through a map of s/32 cells a side, and from random numbers the network learns half as
+fast. Where they start at zero they change nothing, so trained weights can be given them.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Architecture:
     wasp: bool = True
     # the map is 6 x 6 or 8 x 8: rates of 6, 12, 18 as in UniPose would only ever touch the centre tap
     wasp_rates: tuple[int, int, int] = (1, 2, 3)
+    lateral: bool = False  # maps of layer3, layer2 and layer1 are added to the deconvolutions
 
     def __post_init__(self) -> None:
         if self.backbone not in STAGES:
@@ -49,8 +52,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "lite": Architecture(backbone=18, input_px=192, deconv=128, depth_bins=32),
-    "full": Architecture(backbone=50, input_px=256, deconv=256, depth_bins=64),
+    "lite": Architecture(backbone=18, input_px=192, deconv=128, depth_bins=32, lateral=True),
+    "full": Architecture(backbone=50, input_px=256, deconv=256, depth_bins=64, lateral=True),
 }
 
 
@@ -76,18 +79,27 @@ class PoseResNet(nn.Module):
         self.wasp = WASP(features, width, architecture.wasp_rates) if architecture.wasp else nn.Identity()
         features = width if architecture.wasp else features
         self.presence = nn.Linear(features, 1)
-        self.deconv = nn.Sequential(_deconv(features, width), _deconv(width, width), _deconv(width, width))
+        self.deconv = nn.ModuleList(_deconv(channels, width) for channels in (features, width, width))
+        sources = [channels * block.expansion for channels in (256, 128, 64)] if architecture.lateral else []
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, width, 1, bias=False) for channels in sources)
         self.head = nn.Conv2d(width, JOINTS * architecture.depth_bins, 1)
         self.apply(_initialise)
+        for lateral in self.lateral:
+            nn.init.zeros_(lateral.weight)
 
     def forward(self, x: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n 16 d h w"], Float[Tensor, "n"]]:
         """Logits of the volumetric heatmaps, h = w = s / 4, and logits of presence."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))  # (n, 64, s/4, s/4)
-        x = self.layer1(self.cbam_in(x))
-        x = self.layer4(self.layer3(self.layer2(x)))  # (n, 512 or 2048, s/32, s/32)
+        quarter = self.layer1(self.cbam_in(x))
+        eighth = self.layer2(quarter)
+        sixteenth = self.layer3(eighth)
+        x = self.layer4(sixteenth)  # (n, 512 or 2048, s/32, s/32)
         x = self.wasp(self.cbam_out(x))  # (n, deconv, s/32, s/32)
         presence = self.presence(x.mean((2, 3)))[:, 0]
-        x = self.head(self.deconv(x))  # (n, 16 d, s/4, s/4)
+        sides = [lateral(m) for lateral, m in zip(self.lateral, (sixteenth, eighth, quarter), strict=False)]
+        for i, deconv in enumerate(self.deconv):
+            x = deconv(x, sides[i] if sides else None)
+        x = self.head(x)  # (n, 16 d, s/4, s/4)
         return x.unflatten(1, (JOINTS, self.architecture.depth_bins)), presence
 
 
@@ -128,6 +140,16 @@ class WASP(nn.Module):
             levels.append(conv(levels[-1]))
         pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand_as(levels[0])
         return self.merge(torch.cat([*levels, pooled], dim=1))  # (n, 5 width, h, w) in
+
+
+class Deconv(nn.Sequential):
+    """Deconvolution, batch normalisation and ReLU; a lateral map of the doubled size is added before the ReLU."""
+
+    def forward(self, x: Float[Tensor, "n c h w"], side: Tensor | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """A map of twice the height and width."""
+        conv, norm, relu = self
+        x = norm(conv(x))
+        return relu(x if side is None else x + side)
 
 
 class BasicBlock(nn.Module):
@@ -190,10 +212,10 @@ def _conv_bn(channels: int, width: int, *, kernel: int, dilation: int = 1) -> nn
     return nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU())
 
 
-def _deconv(channels: int, width: int) -> nn.Sequential:
+def _deconv(channels: int, width: int) -> Deconv:
     # output_padding stays 0: TensorRT converts nothing else
     conv = nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU())
+    return Deconv(conv, nn.BatchNorm2d(width), nn.ReLU())
 
 
 def _initialise(module: nn.Module) -> None:

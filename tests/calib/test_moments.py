@@ -92,3 +92,10 @@ def test_an_unknown_stretch_stays_unknown():
     smooth, _ = local_parabola(time_s, values, np.ones((len(time_s), 1)), 0.03)
     assert np.isnan(smooth[27:33]).all()
     assert np.isfinite(smooth[:15]).all()
+
+
+def test_between_the_frames_of_a_single_frame_there_is_nothing():
+    track = track_of(np.array([0.5]), wave)
+    rays, velocity = motion_of(track, track.px, 500.0).at(np.array([0.4, 0.5]))
+    assert np.isnan(rays).all()
+    assert np.isnan(velocity).all()

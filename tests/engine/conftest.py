@@ -12,7 +12,7 @@ from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
 from engine.weights import Weights, read_weights, write_weights
 
-SMALL = Architecture(backbone=18, input_px=64, deconv=32, depth_bins=8)
+SMALL = Architecture(backbone=18, input_px=64, deconv=32, depth_bins=8, lateral=True)
 WIDTH, HEIGHT = 640, 480
 K = camera_matrix(WIDTH, HEIGHT, fov_deg=60)
 BATCH = 8
@@ -25,6 +25,8 @@ def small_weights(tmp_path_factory) -> Weights:
     network = PoseResNet(SMALL)
     network.train()
     with torch.no_grad():
+        for lateral in network.lateral:
+            lateral.weight.normal_(std=0.1)
         for _ in range(30):  # batch statistics of something like pictures
             network(torch.randn(4, 3, 64, 64))
         # logits that differ enough for clear peaks

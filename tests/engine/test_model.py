@@ -12,9 +12,17 @@ def parameters(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-@pytest.mark.parametrize(("name", "network", "presence"), [("lite", 12_720_132, 129), ("full", 30_592_260, 257)])
-def test_the_parameters_are_those_of_the_design(name, network, presence):
-    model = PoseResNet(ARCHITECTURES[name])
+@pytest.mark.parametrize(
+    ("name", "lateral", "network", "presence"),
+    [
+        ("lite", False, 12_720_132, 129),
+        ("lite", True, 12_777_476, 129),
+        ("full", False, 30_592_260, 257),
+        ("full", True, 31_051_012, 257),
+    ],
+)
+def test_the_parameters_are_those_of_the_design(name, lateral, network, presence):
+    model = PoseResNet(replace(ARCHITECTURES[name], lateral=lateral))
     head = parameters(model.presence)
     assert head == presence
     assert parameters(model) - head == network
@@ -43,6 +51,20 @@ def test_every_depth_runs_with_every_switch(backbone, cbam, wasp):
     assert ("wasp" in names) is wasp
 
 
+def test_lateral_connections_change_nothing_before_they_learn():
+    small = Architecture(18, 64, 32, 8)
+    plain, lateral = PoseResNet(small).eval(), PoseResNet(replace(small, lateral=True)).eval()
+    lateral.load_state_dict(plain.state_dict(), strict=False)
+    crops = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(lateral(crops)[0], plain(crops)[0])
+        for conv in lateral.lateral:
+            before = lateral(crops)[0]
+            conv.weight.normal_()
+            after = lateral(crops)[0]
+            assert (after - before).abs().max() > 0.1 * before.abs().max()
+
+
 def test_backbone_names_are_torchvisions():
     names = set(PoseResNet(ARCHITECTURES["full"]).state_dict())
     assert {"conv1.weight", "bn1.running_mean", "layer1.0.conv3.weight", "layer3.5.bn2.bias"} <= names
@@ -55,7 +77,7 @@ def test_an_input_that_the_strides_do_not_divide_is_refused():
 
 
 def test_gradients_reach_every_parameter():
-    model = PoseResNet(Architecture(18, 64, 32, 8))
+    model = PoseResNet(Architecture(18, 64, 32, 8, lateral=True))
     volume, presence = model(torch.randn(2, 3, 64, 64))
     (volume.square().mean() + presence.sum()).backward()
     missing = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]

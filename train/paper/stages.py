@@ -64,9 +64,10 @@ class Variant:
 
     @property
     def architecture(self) -> Architecture:
-        """The network."""
+        """The paper's network."""
         base = ARCHITECTURES[self.name]
-        return replace(base, backbone=self.backbone or base.backbone, cbam=self.cbam, wasp=self.wasp)
+        depth = self.backbone or base.backbone
+        return replace(base, backbone=depth, cbam=self.cbam, wasp=self.wasp, lateral=False)
 
     @property
     def network(self) -> str:
