@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
 from engine.backends import EngineError, open_engine, torchtrt
-from engine.backends.acceptance import RefusedError, accept, extreme_pictures, judged_pictures, rgb
+from engine.backends.acceptance import RefusedError, accept, eager_answers, extreme_pictures, judged_pictures, rgb
 from engine.backends.building import Build
 from engine.backends.cache import cache_folder
 from engine.backends.cuda import CudaEngine
@@ -147,6 +148,27 @@ def test_every_product_of_the_half_graph_is_half_and_the_decode_is_not(half_grap
     exp = [n for n in calls(half_graph) if "aten.exp." in str(n.target)]
     sums = [n for n in calls(half_graph) if "aten.sum." in str(n.target)]
     assert {n.meta["val"].dtype for n in (*exp, *sums)} == {torch.float32}
+
+
+def test_the_half_graph_says_as_onnx_what_eager_says(small_weights, unchecked_export, tmp_path):
+    """Another runtime reads it; it computes in half precision too, as far as the processor can."""
+    weights = small_weights
+    pictures = judged_pictures(weights.architecture.input_px)
+    prepared = Prepare(torch.float16)(rgb(pictures))
+    torch.onnx.export(
+        exported(PosesInCrops(weights, torch.float16), prepared),
+        f=str(tmp_path / "half.onnx"),
+        dynamo=True,
+        external_data=False,
+        input_names=["pictures"],
+        output_names=["joints", "presence"],
+        verbose=False,
+    )
+    session = onnxruntime.InferenceSession(str(tmp_path / "half.onnx"), providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].type == "tensor(float16)"
+    joints = np.asarray(session.run(["joints"], {"pictures": prepared.numpy()})[0])
+    theirs = eager_answers(weights, pictures, torch.device("cpu"))
+    accept(joints, theirs, weights.architecture, engine="onnx", precision="fp16")
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
