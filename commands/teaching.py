@@ -19,8 +19,11 @@ Take = Annotated[Path, typer.Argument(metavar="TAKE", help="A take of two camera
 def label(
     take: Take,
     teacher: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Another program's joints, npz; once per camera. Else our own weights."),
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|mediapipe|rtmpose",
+            help="Another program: its joints, npz, once per camera, or one that is installed. Else our own weights.",
+        ),
     ] = None,
     weights: Weights = "auto",
     engine: Engine = "auto",
@@ -44,13 +47,15 @@ def label(
 def _labelled(take: Path, teacher, weights, engine, device, precision) -> tuple[Labelled, str]:
     """The labels and who taught them."""
     from engine.backends import open_engine
+    from train.own_rig.detectors import DETECTORS, DetectorTeacher
     from train.own_rig.labelling import label_take
     from train.own_rig.teachers import FileTeacher, OwnTeacher
 
     with progress_bar("frames") as step:
         if teacher:
-            files = FileTeacher(teacher)
-            return label_take(take, files, step=step), files.name
+            detects = len(teacher) == 1 and teacher[0] in DETECTORS
+            other = DetectorTeacher(teacher[0]) if detects else FileTeacher([Path(file) for file in teacher])
+            return label_take(take, other, step=step), other.name
         with open_engine(engine, weights, device=device, precision=precision) as opened:
             own = OwnTeacher(opened)
             return label_take(take, own, step=step), own.name

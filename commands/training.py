@@ -68,7 +68,8 @@ def pretrain(
     preset: Annotated[
         str,
         typer.Option(
-            help="Recipe: default; continue (with --warm-start); small (short comparisons); paper or paper-supervised (docs/reproduce.md)."
+            help="Recipe: default; continue (with --warm-start); small (for comparisons); "
+            "paper or paper-supervised (docs/reproduce.md)."
         ),
     ] = "default",
     hours: Annotated[float, typer.Option(min=0.001, help="How long to train, all sittings together.")] = 8.0,

@@ -85,7 +85,7 @@ class PoseResNet(nn.Module):
         self.head = nn.Conv2d(width, JOINTS * architecture.depth_bins, 1)
         self.apply(_initialise)
         for lateral in self.lateral:
-            nn.init.zeros_(lateral.weight)
+            nn.init.zeros_(lateral.get_parameter("weight"))
 
     def forward(self, x: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n 16 d h w"], Float[Tensor, "n"]]:
         """Logits of the volumetric heatmaps, h = w = s / 4, and logits of presence."""
