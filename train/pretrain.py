@@ -122,8 +122,8 @@ def pretrain(
     for line in (line for f in found for line in f.left_out if is_first()):
         _log.warning(line)
     pools, validation = pools_of(found)
-    parts = {part: part not in without for part in ("cbam", "wasp", "lateral")}
-    architecture = replace(ARCHITECTURES[name], **parts)
+    switches = {part: False for part in ("cbam", "wasp", "lateral") if part in without}
+    architecture = replace(ARCHITECTURES[name], **switches)
     start = None
     if warm_start is not None:
         start = grown(read_weights(warm_start), architecture).network().state_dict()

@@ -108,8 +108,11 @@ def test_pretraining_makes_weights_that_load_and_can_be_judged(tmp_path, small_l
     assert [f.numbers["people"] for f in figures] == [200, 200]
     assert 0 <= figures[0].numbers["score_ece"] <= 1
     assert "label's box" in table(figures)
+    monkeypatch.setitem(ARCHITECTURES, "lite", replace(TINY, lateral=True))  # weights that have none can be given them
     warm = pretrain([small_lsp], tmp_path / "warm", name="lite", recipe=recipe, warm_start=done.weights)
-    assert warm.weights.is_file()
+    learned = [value for key, value in read_weights(warm.weights).state.items() if key.startswith("lateral.")]
+    assert len(learned) == 3
+    assert all(value.abs().max() > 0 for value in learned)
 
 
 def test_an_ablation_leaves_its_part_out(tmp_path, small_lsp, monkeypatch):

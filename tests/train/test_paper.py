@@ -17,7 +17,7 @@ from engine.backends.eager import EagerEngine
 from engine.crop import crop_camera
 from engine.joints import EngineOutput, ScoreMap
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
-from engine.weights import Weights, read_weights
+from engine.weights import Weights, read_weights, write_weights
 from run import main
 from tests.train.miniature_sets import write_human36m, write_inf3dhp, write_mpii_json, write_voc
 from train.augment import labels_in
@@ -114,7 +114,7 @@ def test_the_preset_is_what_the_paper_says():
     assert recipe.window is None
     assert (recipe.loss.heatmap, recipe.loss.depth_map) == (0.0, 0.0)
     assert [round(recipe.of_peak(p), 6) for p in (0.0, 0.6, 0.7, 0.9)] == [1.0, 1.0, 0.1, 0.01]
-    assert Variant().architecture == ARCHITECTURES["full"]
+    assert Variant().architecture == replace(ARCHITECTURES["full"], lateral=False)  # the paper has none
     assert Variant(backbone=101, cbam=False).network == "resnet101-wasp"
 
 
@@ -212,3 +212,21 @@ def test_the_commands_run_and_say_what_is_missing(sets, tiny, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "moments, 9" in said or "moments, 100%" in said
     assert json.loads((tmp_path / "run" / "3d-self-resnet18-cbam-wasp" / "configuration.json").read_text())
+    assert main([*both, "--epochs", "2", "--out", str(tmp_path / "run")]) == 1
+    assert "was trained with epochs = 1, not 2; give another --out" in capsys.readouterr().err
+
+
+def test_labels_belong_to_the_weights_that_saw_the_joints(sets, tiny, tmp_path, monkeypatch):
+    samples, asked = read_human36m(sets.human36m, "train").samples[:4], []
+
+    def made(some, weights):
+        asked.append(weights.sha256)
+        return some, []
+
+    monkeypatch.setattr(stages, "epipolar_labels", made)
+    write_weights(UNTAUGHT, tmp_path / "a.safetensors")
+    write_weights(replace(UNTAUGHT, card={"figures": {}}), tmp_path / "b.safetensors")
+    for name in "aabb":
+        labelled = stages.cached_labels(samples, tmp_path / f"{name}.safetensors", tmp_path / "labels.npz")
+        assert [s.name for s in labelled] == [s.name for s in samples]
+    assert len(asked) == len(set(asked)) == 2

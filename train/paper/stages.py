@@ -38,7 +38,8 @@ EPOCHS, BATCH, LEARNING_RATE, OCCLUSION = 130, 16, 1e-3, 0.5  # 5.2, 4.2
 # Eq. 3 has beta 1 and no unit. In crop units nothing would ever be above it; a cell of the paper's 64-cell map is
 CELLS = 64
 LABELS = "epipolar_labels.npz"
-FIELDS = ("name", "joints_px", "relative_depth", "weight")
+FIELDS = ("name", "joints_px", "relative_depth", "weight", "weights")
+AGAIN = "remove it, it is made anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def first_stage(data: Data, variant: Variant, out: Path, recipe: Recipe) -> Path
     """The 2D network on MPII's training part, without synthetic occlusion (4.2 has it on Human3.6M); its weights."""
     folder = out / f"2d-{variant.network}"
     path = folder / f"{variant.name}.safetensors"
-    if path.is_file():
+    if _done(path, recipe):
         return path
     taught, validation = read_mpii(data.mpii), read_mpii(data.mpii, "valid").samples
     recipe = replace(recipe, augmentation=replace(recipe.augmentation, occlusion=0.0))
@@ -137,7 +138,7 @@ def second_stage(
     """The 3D network on Human3.6M's training subjects; its weights. DatasetError where no labels can be made."""
     folder = out / f"3d-{supervision}-{variant.network}{_left_out(variant)}"
     path = folder / f"{variant.name}.safetensors"
-    if path.is_file():
+    if _done(path, recipe):
         return path
     assert data.human36m is not None
     reading = read_human36m(data.human36m, "train")
@@ -152,19 +153,37 @@ def second_stage(
     return learn(found, [Pool("captured", samples, 1.0)], validation, folder, start=start, **what).weights
 
 
+def _done(path: Path, recipe: Recipe) -> bool:
+    """Whether a stage has its weights. DatasetError where they came from another number of epochs or another seed."""
+    if not path.is_file():
+        return False
+    held = read_weights(path).card["recipe"]
+    assert isinstance(held, dict)
+    for name in ("epochs", "seed"):
+        asked = getattr(recipe, name)
+        if held[name] != asked:
+            raise DatasetError(f"{path.parent} was trained with {name} = {held[name]}, not {asked}; give another --out")
+    return True
+
+
 def cached_labels(samples: Sequence[Sample], first: Path, path: Path) -> list[Sample]:
-    """Labels from two views, made once by the first process and kept (the paper caches them, too)."""
-    if is_first() and not path.is_file():
-        labelled, reports = epipolar_labels(samples, read_weights(first))
+    """Labels from two views, made once by the first process and kept (the paper caches them, too).
+
+    They belong to the weights that saw the joints: with others they are made anew.
+    """
+    weights = read_weights(first)
+    if is_first() and not (path.is_file() and read_arrays(path, FIELDS, again=AGAIN)["weights"] == weights.sha256):
+        labelled, reports = epipolar_labels(samples, weights)
         for line in report_lines(reports):
             print(line)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(path, {f: np.stack([np.asarray(getattr(s, f)) for s in labelled]) for f in FIELDS})
+        arrays = {f: np.stack([np.asarray(getattr(s, f)) for s in labelled]) for f in FIELDS if f != "weights"}
+        write_arrays(path, {**arrays, "weights": np.array(weights.sha256)})
     wait_for_all()
-    held = read_arrays(path, FIELDS, again="remove it, it is made anew")
+    held = read_arrays(path, FIELDS, again=AGAIN)
     by_name = {s.name: s for s in samples}
     if missing := [name for name in held["name"] if str(name) not in by_name]:
-        raise DatasetError(f"{path} has labels of {missing[0]}, which the data set lacks; remove it, it is made anew")
+        raise DatasetError(f"{path} has labels of {missing[0]}, which the data set lacks; {AGAIN}")
     rows = zip(held["name"], held["joints_px"], held["relative_depth"], held["weight"], strict=True)
     return [replace(by_name[str(n)], joints_px=px, relative_depth=depth, weight=w) for n, px, depth, w in rows]
 
