@@ -112,6 +112,8 @@ def pretrain(
         raise typer.BadParameter(f"--preset is one of {', '.join(known)}, not {preset}")
     if epochs is not None and preset not in SUPERVISION:
         raise typer.BadParameter(f"--epochs goes with --preset {' or '.join(SUPERVISION)}; others are told --hours")
+    if crops is not None and preset in SUPERVISION:
+        raise typer.BadParameter(f"--crops does not go with --preset {preset}, which counts --epochs")
     left_out = without or []
     if unknown := set(left_out) - set(PARTS):
         raise typer.BadParameter(f"--without takes {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")

@@ -206,6 +206,7 @@ def test_the_commands_run_and_say_what_is_missing(sets, tiny, tmp_path, capsys):
     assert main(["pretrain", str(sets.mpii), "--preset", "paper", "--out", str(tmp_path / "run")]) == 1
     assert "no folder of Human3.6M was given" in capsys.readouterr().err
     assert main(["pretrain", str(sets.mpii), "--epochs", "3", "--out", str(tmp_path / "run")]) == 2
+    assert main(["pretrain", str(sets.mpii), "--preset", "paper", "--crops", "3", "--out", str(tmp_path / "run")]) == 2
     assert data_in([sets.voc, sets.human36m, sets.mpii]) == sets
     both = ["pretrain", str(sets.mpii), str(sets.human36m), "--preset", "paper", "--weights", "full"]
     assert main([*both, "--epochs", "1", "--out", str(tmp_path / "run")]) == 0

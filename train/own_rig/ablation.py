@@ -82,8 +82,7 @@ class Ablation:
 
     def row(self, row: Row) -> Record:
         """Trains and judges one network."""
-        network = replace(ARCHITECTURES["lite"], cbam=row.cbam, wasp=row.wasp, lateral=False)
-        network = replace(network, input_px=self.size_px)
+        network = replace(ARCHITECTURES["lite"], cbam=row.cbam, wasp=row.wasp, lateral=False, input_px=self.size_px)
         start = self._first(network) if row.transfer else None
         recipe = replace(
             self._recipe(self.crops),

@@ -18,20 +18,19 @@ from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
 from engine.places import data_place
-from engine.skeleton import HEAD_TOP, L_HIP, L_SHOULDER, R_HIP, R_SHOULDER, ROOT, THORAX
+from engine.skeleton import HEAD_TOP, L_HIP, L_SHOULDER, LIMB_JOINTS, R_HIP, R_SHOULDER, ROOT, THORAX
 from realtime.progress import Step
 from realtime.take_joints import CameraJoints, read_camera_joints, write_joints
 from realtime.takes import Take
 from realtime.takes.take import TakeCamera
 from train.own_rig.labels import LabelError
+from train.own_rig.teachers import SIGMA_PX
 
 # rows of BlazePose's 33 (Bazarevsky et al. 2020) and of Halpe's 26 (Fang et al., PAMI 2022) for ours
-LIMBS = (0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15)
 BLAZEPOSE = (28, 26, 24, 23, 25, 27, 16, 14, 12, 11, 13, 15)
 HALPE = (16, 14, 12, 11, 13, 15, 10, 8, 6, 5, 7, 9)
 HALPE_HEAD, HALPE_NECK = 17, 18
 
-SIGMA_PX = 5.0
 SEEN_SCORE = 0.3  # mean over limbs: with less nobody is there
 OTHER_SCORE, OTHER_SIZE = 0.5, 0.4  # of the person followed: less is furniture
 MODEL = "pose_landmarker_heavy.task"
@@ -171,7 +170,7 @@ def from_halpe(points: Float64[ndarray, "26 3"]) -> Float64[ndarray, "16 3"]:
 def _limbs(points: Float64[ndarray, "n 3"], rows: Sequence[int]) -> Float64[ndarray, "16 3"]:
     joints = np.full((16, 3), np.nan)
     joints[:, 2] = 0.0
-    joints[list(LIMBS)] = points[list(rows)]
+    joints[list(LIMB_JOINTS)] = points[list(rows)]
     joints[ROOT] = (joints[R_HIP] + joints[L_HIP]) / 2
     return joints
 
@@ -181,18 +180,18 @@ def _landmarks(person: Sequence[Any]) -> Float64[ndarray, "33 3"]:
 
 
 def _sure(joints: Float64[ndarray, "16 3"]) -> bool:
-    return float(joints[list(LIMBS), 2].mean()) >= SEEN_SCORE
+    return float(joints[list(LIMB_JOINTS), 2].mean()) >= SEEN_SCORE
 
 
 def _as_sure(other: Float64[ndarray, "16 3"], joints: Float64[ndarray, "16 3"]) -> bool:
     """Whether what was seen beside the person followed is one as well."""
-    limbs = list(LIMBS)
+    limbs = list(LIMB_JOINTS)
     sure = other[limbs, 2].mean() >= OTHER_SCORE * joints[limbs, 2].mean()
     return bool(sure and _size_px(other) > OTHER_SIZE * _size_px(joints))
 
 
 def _size_px(joints: Float64[ndarray, "16 3"]) -> float:
-    return float(np.ptp(joints[list(LIMBS), :2], axis=0).max())
+    return float(np.ptp(joints[list(LIMB_JOINTS), :2], axis=0).max())
 
 
 def _imported(package: str, *, extra: str) -> Any:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from engine.places import data_place
+from engine.skeleton import LIMB_JOINTS
 from realtime.takes import open_take
 from tests.realtime.takes.walked_take import Scene
 from tests.train.own_rig.test_teaching_commands import said_by
 from train.own_rig import detectors
-from train.own_rig.detectors import BLAZEPOSE, HALPE, LIMBS, MODEL, DetectorTeacher, from_blazepose, from_halpe
+from train.own_rig.detectors import BLAZEPOSE, HALPE, MODEL, DetectorTeacher, from_blazepose, from_halpe
 from train.own_rig.labels import LabelError
 
 BLAZEPOSE_NAMES = (
@@ -72,7 +73,7 @@ def stand_in_for_rtmlib(scene, asked):
             assert image_bgr.dtype == np.uint8
             points, scores = np.zeros((1, 26, 2)), np.full((1, 26), 0.8)
             px = truth.people()
-            points[0, list(HALPE)] = px[list(LIMBS)]
+            points[0, list(HALPE)] = px[list(LIMB_JOINTS)]
             points[0, 17], points[0, 18] = px[9], px[7]
             return points, scores
 
@@ -102,7 +103,7 @@ def stand_in_for_mediapipe(scene, asked):
             self.last_ms = ms
             height, width = image.shape[:2]
             marks = [SimpleNamespace(x=0.5, y=0.5, visibility=0.0) for _ in range(33)]
-            for row, (x, y) in zip(BLAZEPOSE, truth.people()[list(LIMBS)], strict=True):
+            for row, (x, y) in zip(BLAZEPOSE, truth.people()[list(LIMB_JOINTS)], strict=True):
                 marks[row] = SimpleNamespace(x=(x + 0.5) / width, y=(y + 0.5) / height, visibility=0.9)
             return SimpleNamespace(pose_landmarks=[marks])
 
@@ -141,8 +142,10 @@ def test_joints_of_other_programs_become_a_cameras_joints(detector, scene, packa
     found = teacher(take, lambda *_: None)
     for camera, joints in enumerate(found.values()):
         inside = np.isfinite(joints.px).all(-1)
-        assert inside[:, list(LIMBS)].mean() > 0.95
-        assert np.abs(joints.px - true_px(scene, camera))[:, list(LIMBS)][inside[:, list(LIMBS)]].max() < 1e-6
+        assert inside[:, list(LIMB_JOINTS)].mean() > 0.95
+        assert (
+            np.abs(joints.px - true_px(scene, camera))[:, list(LIMB_JOINTS)][inside[:, list(LIMB_JOINTS)]].max() < 1e-6
+        )
         assert joints.company == 0
         assert joints.track().seen.any()
     asked = len(packages)
