@@ -103,10 +103,10 @@ def finetune(
 
 
 def _before_after(done: Finetuned) -> list[str]:
-    from train.evaluate_takes import table
+    from train.evaluate_takes import table, table_of_kinds
 
-    lines = ["before:", table([f for figures in done.before.values() for f in figures])]
-    lines += ["after:", table([f for figures in done.after.values() for f in figures])]
+    before, after = ([f for figures in when.values() for f in figures] for when in (done.before, done.after))
+    lines = ["before:", table(before), "after:", table(after), table_of_kinds(before, after)]
     lines.append(
         f"{100 * done.mix.share:.0f} % of what was learned is kept: best on what was neither learned nor judged"
     )
@@ -164,7 +164,7 @@ def judge_takes(
     """`evaluate` of takes: the weights, and before them those that they were made from, where these are known."""
     from engine.backends import open_engine
     from engine.weights import load_weights
-    from train.evaluate_takes import evaluate_take, table
+    from train.evaluate_takes import TakeFigures, evaluate_take, table, table_of_kinds
     from train.own_rig.ancestry import made_from
     from train.own_rig.labels import read_labels
 
@@ -173,12 +173,14 @@ def judge_takes(
     now = load_weights(weights)
     before = made_from(now)
     record: dict[str, object] = {"weights_sha256": now.sha256}
+    found: dict[str, list[TakeFigures]] = {}
     for when, network in (("before", before), ("after", now)):
         if network is None:
             continue
         with open_engine(engine, network, device=device, precision=precision) as opened, progress_bar(when) as step:  # type: ignore[arg-type]
-            figures = [f for folder in takes for f in evaluate_take(folder, opened, step=step)]
+            found[when] = figures = [f for folder in takes for f in evaluate_take(folder, opened, step=step)]
         said = f"{when}: " if before is not None else ""
         print(f"{said}{opened.description}, weights {network.name} {network.sha256[:12]}\n{table(figures)}")
         record[when] = [{"name": f.name, **f.summary()} for f in figures]
+    print(table_of_kinds(found.get("before", found["after"]), found["after"]))
     write_json(json_file, record)

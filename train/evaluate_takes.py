@@ -6,10 +6,10 @@ Against labels triangulated from two cameras the figure is called agreement: it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -22,11 +22,20 @@ from realtime.progress import Step
 from realtime.take_joints import lens_of
 from realtime.takes import Take, TakeCamera, open_take
 from train.own_rig.labels import LabelError, TakeLabels, read_labels
+from train.own_rig.pose_kinds import pose_kinds
 from train.own_rig.truth import Truth, true_joints_m, truth_of
 from train.pose_errors import bone_figures, mean_mm, pose_errors
 
 Kind = Literal["agreement", "error"]
 Part = Literal["held out", "whole"]
+
+
+class KindFigures(NamedTuple):
+    """Frames in which somebody does one thing, and their MPJPE."""
+
+    kind: str
+    frames: int
+    mpjpe_mm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class TakeFigures:
     bone_spread: float
     asymmetry: float
     label_noise_mm: float  # estimated; against truth the labels' own MPJPE
+    per_kind: tuple[KindFigures, ...] = ()
 
     def summary(self) -> dict[str, object]:
         """For a JSON file."""
@@ -56,6 +66,9 @@ class TakeFigures:
             "n_mpjpe_mm": _rounded(self.n_mpjpe_mm),
             "p_mpjpe_mm": _rounded(self.p_mpjpe_mm),
             "mpjpe_mm_per_joint": joints,
+            "mpjpe_mm_per_kind": {
+                k.kind: {"frames": k.frames, "mpjpe_mm": _rounded(k.mpjpe_mm)} for k in self.per_kind
+            },
             "bone_spread": round(self.bone_spread, 4),
             "asymmetry": round(self.asymmetry, 4),
             "label_noise_mm": _rounded(self.label_noise_mm),
@@ -118,6 +131,18 @@ def table(figures: Sequence[TakeFigures]) -> str:
         errors = f"{f.mpjpe_mm:5.1f}  {f.n_mpjpe_mm:7.1f}  {f.p_mpjpe_mm:7.1f}"
         seen = f"{f.frames:6d}  {100 * f.found:3.0f} %"
         lines.append(f"{f.name:<{width}}  {f.kind:<9}  {seen}  {errors}  {f.label_noise_mm:11.1f}")
+    return "\n".join(lines)
+
+
+def table_of_kinds(before: Sequence[TakeFigures], after: Sequence[TakeFigures]) -> str:
+    """What each kind of pose gained, for a terminal: figures of the same takes, in the same order."""
+    lines = [f"{'MPJPE, mm':<32}  frames  before  after"]
+    for old, new in zip(before, after, strict=True):
+        was = {k.kind: k.mpjpe_mm for k in old.per_kind}
+        lines += [
+            f"{old.kind + ', ' + k.kind:<32}  {k.frames:6d}  {was.get(k.kind, float('nan')):6.1f}  {k.mpjpe_mm:5.1f}"
+            for k in new.per_kind
+        ]
     return "\n".join(lines)
 
 
@@ -196,7 +221,15 @@ def _figures(
         bone_spread=bones.spread,
         asymmetry=bones.asymmetry,
         label_noise_mm=noise_mm,
+        per_kind=tuple(_per_kind(errors.mpjpe, true_m[seen])),
     )
+
+
+def _per_kind(mpjpe_mm: Float64[ndarray, "n 16"], true_m: Float64[ndarray, "n 16 3"]) -> Iterator[KindFigures]:
+    for kind, frames in pose_kinds(true_m).items():
+        of_kind = mpjpe_mm[frames]
+        if np.isfinite(of_kind).any():
+            yield KindFigures(kind, int(frames.sum()), mean_mm(of_kind))
 
 
 def _rounded(mm: float) -> float | None:

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def studio() -> dict[str, Camera]:
     return cameras
 
 
+Draw = Callable[[np.ndarray, Camera, int], bytes]  # a JPEG of 16 joints in a camera's axes, by a seed
+
+
+def dots(joints_m: np.ndarray, camera: Camera, seed: int) -> bytes:
+    """`drawn`, of joints in the camera's axes."""
+    return drawn(camera.project(joints_m), (camera.width, camera.height), seed)
+
+
 def drawn(px: np.ndarray, size: tuple[int, int], seed: int) -> bytes:
     """A JPEG of a person: thick bones and a disc of its own colour at each joint."""
     rng = np.random.default_rng(seed)
@@ -92,7 +101,14 @@ def as_studio_stores_it(camera: Camera) -> dict[str, object]:
 
 
 def write_human36m(
-    folder: Path, *, moments: int = 6, test_moments: int | None = None, actions=("Eating", "SittingDown"), seed: int = 0
+    folder: Path,
+    *,
+    moments: int = 6,
+    test_moments: int | None = None,
+    actions=("Eating", "SittingDown"),
+    seed: int = 0,
+    draw: Draw = dots,
+    pose: Callable[[np.random.Generator], np.ndarray] = person,
 ) -> Path:
     """Training subject S1 and test subject S9, moments at frames 1, 6, 11 ... of each action (S9: 1, 65, 129 ...)."""
     rng, cameras = np.random.default_rng(seed), studio()
@@ -104,7 +120,7 @@ def write_human36m(
         names, pixels, space = [], [], []
         for action in actions:
             for moment in range(moments if part == "train" or test_moments is None else test_moments):
-                world = person(rng)
+                world = pose(rng)
                 for name, camera in cameras.items():
                     cam_m = world @ camera.R.T + camera.t
                     px = camera.project(cam_m)
@@ -114,31 +130,34 @@ def write_human36m(
                     space.append(np.column_stack([h17(cam_m), np.ones(17)]))
                     path = folder / "images" / names[-1]
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(drawn(px, SIZE, moment))
+                    path.write_bytes(draw(cam_m, camera, moment))
         np.savez(inside / f"h36m_{part}.npz", imgname=np.array(names), part=np.array(pixels), S=np.array(space))
     return folder
 
 
 def _photos(rng: np.random.Generator, count: int) -> list[np.ndarray]:
-    """Pixels of people in photos of 250 x 252, from one of the studio's cameras or another height."""
+    """Pixels of people in photos of 250 x 252."""
+    return [camera.project(joints_m) for joints_m, camera in _photographed(rng, count)]
+
+
+def _photographed(rng: np.random.Generator, count: int, pose=person) -> list[tuple[np.ndarray, Camera]]:
+    """People in the axes of one of the studio's cameras, and that camera."""
     cameras = list(studio().values())
-    shown = []
-    for k in range(count):
-        camera = cameras[k % 4]
-        shown.append(camera.project(person(rng) @ camera.R.T + camera.t))
-    return shown
+    return [(pose(rng) @ c.R.T + c.t, c) for c in (cameras[k % 4] for k in range(count))]
 
 
-def write_mpii_json(folder: Path, *, train: int = 6, valid: int = 3, seed: int = 0) -> Path:
+def write_mpii_json(
+    folder: Path, *, train: int = 6, valid: int = 3, seed: int = 0, draw: Draw = dots, pose=person
+) -> Path:
     """HRNet's layout; gt_valid.mat has the head boxes."""
     rng = np.random.default_rng(seed)
     (folder / "annot").mkdir(parents=True)
     (folder / "images").mkdir()
     for part, count in (("train", train), ("valid", valid)):
         entries, heads = [], []
-        for k, px in enumerate(_photos(rng, count)):
-            name = f"{part}{k:05d}.jpg"
-            (folder / "images" / name).write_bytes(drawn(px, SIZE, k))
+        for k, (joints_m, camera) in enumerate(_photographed(rng, count, pose)):
+            name, px = f"{part}{k:05d}.jpg", camera.project(joints_m)
+            (folder / "images" / name).write_bytes(draw(joints_m, camera, k))
             visible = [1] * 16
             entries.append(
                 {"image": name, "joints": (px + 1).tolist(), "joints_vis": visible, "scale": 1.0, "center": [1, 1]}

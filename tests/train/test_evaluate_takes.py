@@ -6,7 +6,7 @@ import pytest
 from realtime.takes import open_take
 from tests.realtime.takes.walked_take import Scene, SceneEngine
 from tests.train.true_labels import labelled_take
-from train.evaluate_takes import error_of_take, evaluate_take, table
+from train.evaluate_takes import error_of_take, evaluate_take, table, table_of_kinds
 from train.own_rig.labels import LabelError, labels_path, read_labels, write_labels
 
 
@@ -36,6 +36,13 @@ def test_a_network_that_sees_right_agrees_and_one_that_errs_does_not(scene, tmp_
     assert worse.mpjpe_mm > 2 * agreement.mpjpe_mm
     assert worse.bone_spread > agreement.bone_spread
     assert worse.summary()["mpjpe_mm_per_joint"]["r_wrist"] > 0
+    sides = [k for k in error.per_kind if k.kind in ("facing the camera", "side on", "turned away")]
+    assert sum(k.frames for k in sides) == error.frames  # each frame shows one side
+    mean_mm = sum(k.frames * k.mpjpe_mm for k in sides) / error.frames
+    assert mean_mm == pytest.approx(error.mpjpe_mm)
+    shown = table_of_kinds([agreement], [worse]).splitlines()
+    assert len(shown) == 1 + len(worse.per_kind)
+    assert worse.summary()["mpjpe_mm_per_kind"][sides[0].kind]["frames"] == sides[0].frames
 
 
 def test_labels_that_are_off_are_told_by_the_truth(scene, tmp_path):

@@ -19,7 +19,7 @@ from realtime.progress import Step
 from realtime.takes import open_take
 from train.augment import Augmentation
 from train.datasets.sample import Sample
-from train.evaluate_takes import TakeFigures, evaluate_take
+from train.evaluate_takes import KindFigures, TakeFigures, evaluate_take
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.occlusion import PROBABILITY
 from train.own_rig.bars import plot_joints
@@ -196,7 +196,8 @@ def _cached(plan: Plan, base: Weights, engine: str, regression: Sequence[Sample]
 
 
 def _tupled(record: dict) -> dict:
-    return {**record, "per_joint_mm": tuple(record["per_joint_mm"])}
+    kinds = tuple(KindFigures(*kind) for kind in record.get("per_kind", ()))
+    return {**record, "per_joint_mm": tuple(record["per_joint_mm"]), "per_kind": kinds}
 
 
 def _draw(
