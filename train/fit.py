@@ -23,6 +23,7 @@ from engine.decode import MEAN_RGB, STD_RGB, decode
 from engine.errors import UserError
 from engine.model import Architecture, PoseResNet
 from train.callbacks import LAST, Average, Bar, Clock
+from train.checkpoints import WholeFiles, ended
 from train.crops import Crops
 from train.datasets.sample import Sample
 from train.loss import pose_loss
@@ -198,6 +199,8 @@ def fit(
     trainer = _trainer(recipe, folder, clock)
     last = folder / LAST
     resume = str(last) if last.is_file() else None
+    if resume and ended(training, last):
+        return training, _state(training)
     with warnings.catch_warnings():
         for text in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=text)
@@ -208,7 +211,11 @@ def fit(
             if clock.interrupted:
                 raise KeyboardInterrupt from None
             raise
-    return training, {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}
+    return training, _state(training)
+
+
+def _state(training: PoseTraining) -> dict[str, Tensor]:
+    return {k: v.detach().cpu().clone() for k, v in training.network.state_dict().items()}
 
 
 def _trainer(recipe: Recipe, folder: Path, clock: Clock) -> lightning.Trainer:
@@ -231,6 +238,7 @@ def _trainer(recipe: Recipe, folder: Path, clock: Clock) -> lightning.Trainer:
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
+        plugins=WholeFiles(),
         callbacks=[*average, clock, best, latest, *([Bar()] if is_first() else [])],
         default_root_dir=folder,
         enable_model_summary=False,

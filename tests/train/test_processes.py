@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from tests.conftest import REPOSITORY
 from tests.train import distributed_run
 from tests.train.distributed_run import BATCH, TINY, people, recipe
 from train.augment import Augmentation
-from train.fit import fit
+from train.checkpoints import WholeFiles
+from train.fit import PoseTraining, fit
 from train.ranks import gathered, launched, mean_of
 from train.stream import CropStream, Pool, loader
 
@@ -62,6 +64,32 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, unbroken):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert difference(trained(tmp_path, 6 * BATCH), unbroken[1]).max() == 0
+
+
+def test_a_run_that_was_killed_behind_its_last_step_takes_no_further_one(tmp_path):
+    samples, averaged = people(), replace(recipe(2 * BATCH), ema=0.9)
+
+    def run() -> tuple[PoseTraining, dict[str, torch.Tensor]]:
+        return fit(TINY, [Pool("labelled", samples, 1.0)], samples, averaged, tmp_path)
+
+    first, again = run(), run()
+    assert again[0].images_seen == first[0].images_seen == 2 * BATCH
+    assert difference(again[1], first[1]).max() == 0
+
+
+def test_a_checkpoint_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "run" / "last.ckpt"
+    WholeFiles().save_checkpoint({"step": 1}, path)
+
+    def broken(checkpoint, file):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", broken)
+    with pytest.raises(OSError, match="No space"):
+        WholeFiles().save_checkpoint({"step": 2}, path)
+    assert torch.load(path) == {"step": 1}
+    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
 
 
 def test_two_processes_are_as_one_and_one_goes_on_where_two_were(tmp_path, unbroken):
