@@ -69,6 +69,7 @@ def finetune(
     crops: Annotated[
         int | None, typer.Option(min=64, help="How many crops to learn from, instead of --minutes.")
     ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=5, help="Label the takes anew between parts of the training.")] = 1,
     people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
     synthetic: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="Of `synth`; none that the weights learned from.")
@@ -88,7 +89,7 @@ def finetune(
     place = own_path(name)  # refuses what cannot be a name before anything is computed
     base = load_weights(weights)
     others = tuple(synthetic or ())
-    plan = Plan(tuple(takes), out, minutes / 60, crops=crops, people=people, synthetic=others, seed=seed)
+    plan = Plan(tuple(takes), out, minutes / 60, crops=crops, people=people, synthetic=others, seed=seed, rounds=rounds)
     budget = f"{minutes:g} min of training" if crops is None else f"{crops} crops"
     print(f"from {base.name} {base.sha256[:12]}, {budget}", flush=True)
     with Stages() as stages:
@@ -105,11 +106,10 @@ def finetune(
 def _before_after(done: Finetuned) -> list[str]:
     from train.evaluate_takes import table, table_of_kinds
 
-    before, after = ([f for figures in when.values() for f in figures] for when in (done.before, done.after))
+    before, after = done.before.figures, done.after.figures
     lines = ["before:", table(before), "after:", table(after), table_of_kinds(before, after)]
-    lines.append(
-        f"{100 * done.mix.share:.0f} % of what was learned is kept: best on what was neither learned nor judged"
-    )
+    share = 100 * done.rounds[-1].mix.share
+    lines.append(f"{share:.0f} % of what was learned is kept: best on what was neither learned nor judged")
     taken = done.verdict.light != "red"
     lines.append("TAKEN:" if taken else "NOT TAKEN:")
     return lines + [f"- {'ok ' if reason.light == 'green' else 'NO '} {reason.text}" for reason in done.verdict.reasons]

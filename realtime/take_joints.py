@@ -104,21 +104,27 @@ def read_camera_joints(folder: Path, camera: str) -> CameraJoints | None:
 
 
 def take_joints(
-    take: Take, engine: Engine, *, lenses: Mapping[str, Camera] | None = None, step: Step
+    take: Take,
+    engine: Engine,
+    *,
+    lenses: Mapping[str, Camera] | None = None,
+    step: Step,
+    home: Path | None = None,
 ) -> dict[str, CameraJoints]:
     """All cameras' joints; those that lie there from the same weights are taken as they are.
 
-    `lenses` are of the pictures' sizes; a camera without one gets the take's own, else an assumed field of view.
+    `lenses` are of the pictures' sizes; a camera without one gets the take's own, else an assumed field of view. The
+    joints are kept in `home`, else in the take.
     """
-    total = sum(len(camera.table) for camera in take.cameras.values())
+    total, home = sum(len(camera.table) for camera in take.cameras.values()), home or take.folder
     found: dict[str, CameraJoints] = {}
     done = 0
     for name, camera in take.cameras.items():
-        stored = read_camera_joints(take.folder, name)
+        stored = read_camera_joints(home, name)
         if stored is None or stored.weights_hash != engine.weights_sha256 or not _fits(stored, camera):
             lens = (lenses or {}).get(name) or lens_of(camera)
             stored = _seen(camera, engine, lens, lambda n, at=done, of=name: step(at + n, total, of))
-            write_joints(take.folder, name, stored)
+            write_joints(home, name, stored)
         found[name] = stored
         done += len(camera.table)
         step(done, total, name)

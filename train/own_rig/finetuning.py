@@ -7,29 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from calib.verdict import Verdict
 from engine.backends import open_engine
 from engine.joints import ScoreMap
-from engine.weights import Weights, write_weights
+from engine.weights import Weights, read_weights, write_weights
 from realtime.lens import lens_key
 from realtime.progress import Step
 from realtime.takes import open_take
 from train.augment import Augmentation
 from train.datasets.sample import Sample
-from train.evaluate_takes import KindFigures, TakeFigures, evaluate_take
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.occlusion import PROBABILITY
 from train.own_rig.bars import plot_joints
 from train.own_rig.film import film
-from train.own_rig.gate import Judged, gate
-from train.own_rig.labels import read_labels
+from train.own_rig.gate import gate
+from train.own_rig.judging import Judgement, judge, judged_once
+from train.own_rig.labelling import labelled_anew
+from train.own_rig.labels import TakeLabels, read_labels
 from train.own_rig.lessons import Lessons, lessons
 from train.own_rig.mixing import Mix, best_mix, mixed, mixes
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
-from train.own_rig.regression import people_mm, regression_samples
+from train.own_rig.regression import regression_samples
+from train.own_rig.teachers import OwnTeacher
+from train.own_rig.truth import true_labels
 from train.paper.figures import heatmaps
 from train.plots import contact_sheet, plot_curves
 from train.pretrain import SHEET, calibrated
@@ -56,10 +58,23 @@ class Plan:
     batch: int = 16
     crops: int | None = None  # instead of the hours: the same on every machine
     truth: bool = False  # a synthetic take teaches what is true: the ceiling of the labels
+    rounds: int = 1  # the budget's parts: before each but the first, what was learned so far labels the takes anew
     pictures: bool = True  # the film of before and after, the loss, errors joint by joint
     workers: int = 1
     precision: str = "bf16-mixed"
     regression_people: int = REGRESSION_PEOPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One part of a fine-tuning: what it came to."""
+
+    weights: Weights
+    images_seen: int
+    hours: float
+    mixes: tuple[Mix, ...]
+    mix: Mix  # the one that was chosen
+    lessons: Lessons
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +83,11 @@ class Finetuned:
 
     weights: Weights
     path: Path
-    before: dict[str, list[TakeFigures]]
-    after: dict[str, list[TakeFigures]]
-    judged: tuple[Judged, Judged]
+    before: Judgement
+    after: Judgement
     verdict: Verdict
     lenses: tuple[str, ...]
-    images_seen: int
-    hours: float
-    mixes: tuple[Mix, ...]
-    mix: Mix  # the one that was chosen
+    rounds: tuple[Round, ...]
 
     def summary(self) -> dict[str, object]:
         """For `--json`."""
@@ -84,13 +95,13 @@ class Finetuned:
             "verdict": self.verdict.light,
             "reasons": [reason.text for reason in self.verdict.reasons],
             "weights": str(self.path),
-            "images": self.images_seen,
-            "hours": round(self.hours, 4),
-            "share_of_new": self.mix.share,
-            "mixes": [mix.record() for mix in self.mixes],
-            "regression_mm": {"before": self.judged[0].regression_mm, "after": self.judged[1].regression_mm},
-            "before": {name: [f.summary() for f in figures] for name, figures in self.before.items()},
-            "after": {name: [f.summary() for f in figures] for name, figures in self.after.items()},
+            "images": sum(r.images_seen for r in self.rounds),
+            "hours": round(sum(r.hours for r in self.rounds), 4),
+            "share_of_new": [r.mix.share for r in self.rounds],
+            "mixes": [[mix.record() for mix in r.mixes] for r in self.rounds],
+            "regression_mm": {"before": self.before.judged.regression_mm, "after": self.after.judged.regression_mm},
+            "before": {name: [f.summary() for f in figures] for name, figures in self.before.takes.items()},
+            "after": {name: [f.summary() for f in figures] for name, figures in self.after.takes.items()},
         }
 
 
@@ -98,8 +109,8 @@ def recipe_of(plan: Plan, input_px: int) -> Recipe:
     """A gentle one: the network knows people already."""
     small_px = max(32, int(input_px * SMALL) // 32 * 32)
     return Recipe(
-        hours=plan.hours,
-        crops=plan.crops,
+        hours=plan.hours / plan.rounds,
+        crops=None if plan.crops is None else plan.crops // plan.rounds,
         phases=(Phase(SMALL_UNTIL, small_px, STRENGTH), Phase(1.0, input_px, STRENGTH)),
         learning_rate=plan.learning_rate,
         batch=plan.batch,
@@ -117,36 +128,64 @@ def recipe_of(plan: Plan, input_px: int) -> Recipe:
 def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[[str], Step]) -> Finetuned:
     """Teaches `base` with the takes, in `plan.out`; the same call goes on where one was stopped.
 
-    `step(what)` gives a bar for a stage. LabelError where takes have no labels or too few.
+    Both networks are judged with the labels that lie in the takes. `step(what)` gives a bar for a stage. LabelError
+    where takes have no labels or too few.
     """
     for folder in plan.takes:
         read_labels(folder)  # says what is missing before anything is computed
-    taught = lessons(
-        plan.takes, plan.out, people=plan.people, synthetic=plan.synthetic, seed=plan.seed, truth=plan.truth, step=step
-    )
     regression = regression_samples(people=plan.regression_people, step=step("people to remember"))
-    before = _cached(plan, base, engine, regression, step("before"))
-    recipe = replace(recipe_of(plan, base.architecture.input_px), window=base.window)
-    _configure(plan, base, recipe, {pool.name: len(pool.samples) for pool in taught.pools})
-    step("training")  # has a bar of its own
-    start = base.network().state_dict()
-    run, state = fit(base.architecture, taught.pools, taught.validation, recipe, plan.out, start=start)
-    found = mixes(base, state, taught.validation, taught.kept, step("mixing"))
-    mix = best_mix(found)
-    weights = _weights(base, mixed(start, state, mix.share), taught, regression, _card(plan, base, recipe, run, mix))
+    labels = {take: true_labels(take) for take in plan.takes} if plan.truth else {}
+    before = judged_once(plan.out, plan.takes, base, engine, regression, step("before"))
+    rounds = [_round(plan, plan.out, base, base, labels, regression, step)]
+    for number in range(2, plan.rounds + 1):
+        home, last = plan.out / f"round_{number}", rounds[-1].weights
+        labels = labels if plan.truth else _labelled_anew(plan, home, last, engine, step(f"labels of round {number}"))
+        rounds.append(_round(plan, home, base, last, labels, regression, step))
+    weights = rounds[-1].weights
     after = judge(plan.takes, weights, engine, regression, step("after"))
-    verdict = gate(before[1], after[1])
-    own_rig = {"before": asdict(before[1]), "after": asdict(after[1]), "verdict": verdict.light}
+    verdict = gate(before.judged, after.judged)
+    own_rig = {"before": asdict(before.judged), "after": asdict(after.judged), "verdict": verdict.light}
     weights = replace(weights, card={**weights.card, "own_rig": own_rig})
     path = plan.out / "finetuned.safetensors"
     write_weights(weights, path)
     if plan.pictures:
-        _draw(plan, weights, taught.validation, before[0], after[0])
+        _draw(plan, weights, rounds[-1].lessons.validation, before, after)
         _film(plan, base, weights, engine, step("film"))
-    return Finetuned(
-        weights, path, before[0], after[0], (before[1], after[1]), verdict, _lens_keys(plan.takes), run.images_seen,
-        run.hours, tuple(found), mix,
-    )  # fmt: skip
+    return Finetuned(weights, path, before, after, verdict, _lens_keys(plan.takes), tuple(rounds))
+
+
+def _round(
+    plan: Plan, home: Path, base: Weights, last: Weights, labels: Mapping[Path, TakeLabels],
+    regression: Sequence[Sample], step: Callable[[str], Step],
+) -> Round:  # fmt: skip
+    """Goes on from the `last` weights, in `home`; how much is kept is a matter between `base` and what came of it."""
+    taught = lessons(
+        plan.takes, plan.out, people=plan.people, synthetic=plan.synthetic, seed=plan.seed, labels=labels, step=step
+    )
+    recipe = replace(recipe_of(plan, base.architecture.input_px), window=base.window)
+    _configure(plan, home, last, recipe, {pool.name: len(pool.samples) for pool in taught.pools})
+    step("training")  # has a bar of its own
+    run, state = fit(
+        base.architecture, taught.pools, taught.validation, recipe, home, start=last.network().state_dict()
+    )
+    found = mixes(base, state, taught.validation, taught.kept, step("mixing"))
+    mix = best_mix(found)
+    card = _card(plan, base, recipe, run, mix)
+    weights = _weights(base, mixed(base.network().state_dict(), state, mix.share), taught, regression, card)
+    path = home / "taught.safetensors"
+    write_weights(weights, path)
+    return Round(read_weights(path), run.images_seen, run.hours, tuple(found), mix, taught)
+
+
+def _labelled_anew(plan: Plan, home: Path, last: Weights, engine: str, step: Step) -> dict[Path, TakeLabels]:
+    """The takes seen by the newest network; one that it makes nothing of keeps its labels."""
+    found = {}
+    with open_engine(engine, last) as opened:
+        for i, take in enumerate(plan.takes):
+            own = home / f"take_{i}"
+            own.mkdir(parents=True, exist_ok=True)
+            found[take] = labelled_anew(take, OwnTeacher(opened, home=own), step=step)
+    return {take: labels for take, labels in found.items() if labels is not None}
 
 
 def _weights(
@@ -157,63 +196,13 @@ def _weights(
     return calibrated(weights, [*taught.validation, *regression], card=card)
 
 
-def judge(
-    takes: Sequence[Path], weights: Weights, engine: str, regression: Sequence[Sample], step: Step
-) -> tuple[dict[str, list[TakeFigures]], Judged]:
-    """A network's figures on the held-out parts of takes and on the regression set."""
-    figures = {}
-    with open_engine(engine, weights) as opened:
-        for folder in takes:
-            figures[str(folder)] = evaluate_take(folder, opened, step=step)
-    agreement = [of_take[0] for of_take in figures.values()]
-    counts = np.array([f.frames for f in agreement], float)
-    means = {
-        name: float(np.average([getattr(f, name) for f in agreement], weights=counts))
-        for name in ("n_mpjpe_mm", "found", "bone_spread", "asymmetry")
-    }
-    remembered = people_mm(weights.decoded(), regression, weights.architecture.input_px)
-    return figures, Judged(**means, regression_mm=remembered)
-
-
-def _cached(plan: Plan, base: Weights, engine: str, regression: Sequence[Sample], step: Step):
-    """The old network's figures, from the run's folder where a stopped run left them."""
-    path = plan.out / "before.json"
-    key = f"{base.sha256} {[str(take) for take in plan.takes]} {len(regression)}"
-    if path.is_file():
-        held = json.loads(path.read_text(encoding="utf-8"))
-        if held.get("key") == key:
-            takes = {name: [TakeFigures(**_tupled(f)) for f in figures] for name, figures in held["takes"].items()}
-            return takes, Judged(**held["judged"])
-    takes, judged = judge(plan.takes, base, engine, regression, step)
-    plan.out.mkdir(parents=True, exist_ok=True)
-    record = {
-        "key": key,
-        "takes": {name: [asdict(f) for f in figures] for name, figures in takes.items()},
-        "judged": asdict(judged),
-    }
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return takes, judged
-
-
-def _tupled(record: dict) -> dict:
-    kinds = tuple(KindFigures(*kind) for kind in record.get("per_kind", ()))
-    return {**record, "per_joint_mm": tuple(record["per_joint_mm"]), "per_kind": kinds}
-
-
-def _draw(
-    plan: Plan,
-    weights: Weights,
-    validation: Sequence[Sample],
-    before: dict[str, list[TakeFigures]],
-    after: dict[str, list[TakeFigures]],
-) -> None:
+def _draw(plan: Plan, weights: Weights, validation: Sequence[Sample], before: Judgement, after: Judgement) -> None:
     """The loss, what the network sees now, and errors joint by joint, into the run's folder."""
     plot_curves(plan.out)
     heatmaps(weights, validation[0], plan.out / "heatmaps.png")
     contact_sheet(weights.decoded(), validation[:SHEET], weights.architecture.input_px, plan.out / "predictions.jpg")
-    everything = [[f for figures in when.values() for f in figures] for when in (before, after)]
-    if everything[0]:
-        plot_joints(everything[0], everything[1], plan.out / "per_joint.png")
+    if before.figures:
+        plot_joints(before.figures, after.figures, plan.out / "per_joint.png")
 
 
 def _film(plan: Plan, base: Weights, weights: Weights, engine: str, step: Step) -> None:
@@ -237,13 +226,13 @@ def _card(plan: Plan, base: Weights, recipe: Recipe, run: PoseTraining, mix: Mix
     }
 
 
-def _configure(plan: Plan, base: Weights, recipe: Recipe, counts: dict[str, int]) -> None:
+def _configure(plan: Plan, home: Path, start: Weights, recipe: Recipe, counts: dict[str, int]) -> None:
     record = {
-        "weights": base.name,
-        "weights_sha256": base.sha256,
+        "weights": start.name,
+        "weights_sha256": start.sha256,
         "takes": [str(take) for take in plan.takes],
         "samples": counts,
         "recipe": asdict(recipe),
     }
-    plan.out.mkdir(parents=True, exist_ok=True)
-    (plan.out / "configuration.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "configuration.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -53,13 +53,26 @@ def label_take(folder: Path, teacher: Teacher, *, step: Step) -> Labelled:
         labels_path(folder).unlink(missing_ok=True)
         return Labelled(take, joints, placed, None, None)
     fitted = fit_both(placed)
-    hash = next(iter(joints.values())).weights_hash
-    labels = moved_into_cameras(fitted, placed, {n: joints[n].frame for n in placed.names}, teacher=hash)
+    labels = _moved(fitted, placed, joints)
     if not len(labels.frame):
         raise LabelError(f"{folder}: no frame has {JOINTS_MIN} joints that both cameras agree on; see the report")
     _store(take, placed)
     write_labels(folder, labels)
     return Labelled(open_take(folder), joints, placed, labels, quality_of(labels, fitted, joints, placed))
+
+
+def labelled_anew(folder: Path, teacher: Teacher, *, step: Step) -> TakeLabels | None:
+    """What another teacher makes of a labelled take, whose files stay as they are; None where that is nothing."""
+    take = open_take(folder)
+    joints = teacher(take, step)
+    placed = place(take, joints)
+    labels = None if placed.verdict.light == "red" else _moved(fit_both(placed), placed, joints)
+    return labels if labels is not None and len(labels.frame) else None
+
+
+def _moved(fitted: Mapping[str, Labels], placed: Placed, joints: Mapping[str, CameraJoints]) -> TakeLabels:
+    hash = next(iter(joints.values())).weights_hash
+    return moved_into_cameras(fitted, placed, {n: joints[n].frame for n in placed.names}, teacher=hash)
 
 
 def fit_both(placed: Placed) -> dict[str, Labels]:

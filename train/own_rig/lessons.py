@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from realtime.takes import open_take
 from train.datasets.sample import Sample, background
 from train.datasets.synthetic import read_synthetic
 from train.datasets.takes import backgrounds, read_take
-from train.own_rig.labels import LabelError, read_labels
-from train.own_rig.truth import true_labels
+from train.own_rig.labels import LabelError, TakeLabels, read_labels
 from train.stream import Pool
 from train.synthetic.shards import encode_jpeg, free_cores, write_shards
 from train.synthetic.sources import SourceFolders, procedural_background
@@ -40,11 +39,11 @@ class Lessons:
 
 
 def lessons(
-    takes: Sequence[Path], out: Path, *, people: int, synthetic: Sequence[Path], seed: int, truth: bool,
-    step: Callable[[str], Step],
+    takes: Sequence[Path], out: Path, *, people: int, synthetic: Sequence[Path], seed: int,
+    labels: Mapping[Path, TakeLabels], step: Callable[[str], Step],
 ) -> Lessons:  # fmt: skip
-    """Everything for a run in `out`. With `truth` a synthetic take teaches what is true. LabelError: too little."""
-    taught, validation = _of_takes(takes, step("pictures"), truth=truth)
+    """Everything for a run in `out`. `labels` stand in for those of some takes. LabelError: too little."""
+    taught, validation = _of_takes(takes, labels, step("pictures"))
     rooms = out / "rooms"
     empty = _empty(takes, rooms, seed)
     folders = tuple(synthetic) or (_rendered(out / "people", rooms, people, seed, step("people")),)
@@ -86,10 +85,12 @@ def parted_take(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     return taught, validation
 
 
-def _of_takes(takes: Sequence[Path], step: Step, *, truth: bool) -> tuple[list[Sample], list[Sample]]:
+def _of_takes(
+    takes: Sequence[Path], labels: Mapping[Path, TakeLabels], step: Step
+) -> tuple[list[Sample], list[Sample]]:
     taught, validation = [], []
     for folder in takes:
-        samples = read_take(folder, labels=true_labels(folder) if truth else None, step=step)
+        samples = read_take(folder, labels=labels.get(folder), step=step)
         parts = parted_take(samples)
         taught += parts[0]
         validation += parts[1]

@@ -1,4 +1,4 @@
-"""What somebody does in a frame, told from the joints: a take has no list of actions, and nobody should have to write one.
+"""What somebody does in a frame, told from the joints: a take has no list of actions.
 
 A frame may be of several kinds, or of none but the side that it shows.
 """

@@ -41,6 +41,7 @@ class OwnTeacher:
     """The network itself, tracked through the recordings."""
 
     engine: Engine
+    home: Path | None = None  # where its joints are kept; the take
 
     @property
     def name(self) -> str:
@@ -49,7 +50,8 @@ class OwnTeacher:
 
     def __call__(self, take: Take, step: Step) -> Mapping[str, CameraJoints]:
         """Joints, also those that were found before with the same weights."""
-        return take_joints(take, self.engine, lenses={n: lens_of(c) for n, c in take.cameras.items()}, step=step)
+        lenses = {n: lens_of(c) for n, c in take.cameras.items()}
+        return take_joints(take, self.engine, lenses=lenses, step=step, home=self.home)
 
 
 @dataclass(frozen=True, slots=True)

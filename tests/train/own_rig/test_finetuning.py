@@ -19,7 +19,8 @@ from train.fit import PoseTraining
 from train.own_rig import finetuning, lessons
 from train.own_rig.finetuning import Plan, finetune, recipe_of
 from train.own_rig.gate import Judged
-from train.own_rig.labels import LabelError
+from train.own_rig.judging import Judgement
+from train.own_rig.labels import LabelError, labels_hash, read_labels
 
 TINY = Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)
 
@@ -53,7 +54,7 @@ def plan(folder, out, **changes):
 @pytest.mark.slow
 def test_a_take_teaches_and_what_would_hurt_is_not_taken(folder, base, tmp_path):
     done = finetune(plan(folder, tmp_path / "run"), base, engine="eager", step=silent)
-    assert done.images_seen > 0
+    assert done.rounds[0].images_seen > 0
     # a network that knew nothing and was taught for seconds finds nobody
     assert done.verdict.light == "red"
     assert read_weights(done.path).card["made_from"]["sha256"] == base.sha256
@@ -71,20 +72,50 @@ def test_a_take_teaches_and_what_would_hurt_is_not_taken(folder, base, tmp_path)
         "before_after.mp4",
     }
     assert json.loads(json.dumps(done.summary()))["verdict"] == "red"
-    assert [mix.share for mix in done.mixes][::4] == [0.0, 1.0]
-    assert done.mix in done.mixes
+    (only,) = done.rounds
+    assert [mix.share for mix in only.mixes][::4] == [0.0, 1.0]
+    assert only.mix in only.mixes
     assert done.lenses == tuple(sorted(lens_key(lens) for lens in Scene().cameras.values()))
     again = finetune(plan(folder, tmp_path / "run", hours=8 / 3600), base, engine="eager", step=silent)
-    assert again.images_seen > done.images_seen
+    assert again.rounds[0].images_seen > only.images_seen
+
+
+@pytest.mark.slow
+def test_a_later_round_learns_from_labels_of_the_newest_weights_and_the_take_keeps_its_own(
+    folder, base, tmp_path, monkeypatch
+):
+    own, teachers, taught = labels_hash(folder), [], []
+
+    def labelled_anew(take, teacher, *, step):
+        teachers.append((take, teacher.name, teacher.home))
+        labels = read_labels(take)
+        labels.weight[:] *= 0.5
+        return labels
+
+    def seen(*arguments, labels, **named):
+        taught.append({take: float(found.weight.max()) for take, found in labels.items()})
+        return lessons.lessons(*arguments, labels=labels, **named)
+
+    monkeypatch.setattr(finetuning, "labelled_anew", labelled_anew)
+    monkeypatch.setattr(finetuning, "lessons", seen)
+    asked = plan(folder, tmp_path / "run", hours=1.0, crops=64, rounds=2, pictures=False)
+    done = finetune(asked, base, engine="eager", step=silent)
+    first, second = done.rounds
+    assert (first.images_seen, second.images_seen) == (32, 32)
+    ((take, teacher, home),) = teachers
+    assert (take, home) == (folder, tmp_path / "run" / "round_2" / "take_0")
+    assert teacher.endswith(first.weights.sha256[:12])
+    assert taught == [{}, {folder: pytest.approx(0.5 * float(read_labels(folder).weight.max()))}]
+    assert labels_hash(folder) == own
+    assert done.summary()["images"] == 64
 
 
 @pytest.mark.parametrize("better", [True, False])
 def test_the_command_installs_what_is_better_and_nothing_else(folder, base, tmp_path, monkeypatch, capsys, better):
     figures = Judged(n_mpjpe_mm=100.0, found=1.0, bone_spread=0.1, asymmetry=0.1, regression_mm=50.0)
     after = replace(figures, n_mpjpe_mm=80.0 if better else 99.0)
-    monkeypatch.setattr(
-        finetuning, "judge", lambda takes, weights, *_: ({}, figures if weights.sha256 == base.sha256 else after)
-    )
+    monkeypatch.setattr(finetuning, "judge", lambda takes, weights, *_: Judgement({}, after))
+    monkeypatch.setattr(finetuning, "judged_once", lambda *_: Judgement({}, figures))
     monkeypatch.setattr(
         finetuning, "recipe_of", lambda p, px: replace(recipe_of(p, px), batch=4, workers=0, hours=1 / 3600)
     )

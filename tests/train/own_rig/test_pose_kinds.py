@@ -10,8 +10,8 @@ STANDING = np.zeros((16, 3))
 for joint, (x, y) in {
     body.R_ANKLE: (-0.1, 0.9), body.R_KNEE: (-0.1, 0.45), body.R_HIP: (-0.1, 0.0), body.L_HIP: (0.1, 0.0),
     body.L_KNEE: (0.1, 0.45), body.L_ANKLE: (0.1, 0.9), body.THORAX: (0.0, -0.5), body.UPPER_NECK: (0.0, -0.6),
-    body.HEAD_TOP: (0.0, -0.85), body.R_WRIST: (-0.25, 0.0), body.R_ELBOW: (-0.25, -0.25), body.R_SHOULDER: (-0.2, -0.5),
-    body.L_SHOULDER: (0.2, -0.5), body.L_ELBOW: (0.25, -0.25), body.L_WRIST: (0.25, 0.0),
+    body.HEAD_TOP: (0.0, -0.85), body.R_WRIST: (-0.25, 0.0), body.R_ELBOW: (-0.25, -0.25),
+    body.R_SHOULDER: (-0.2, -0.5), body.L_SHOULDER: (0.2, -0.5), body.L_ELBOW: (0.25, -0.25), body.L_WRIST: (0.25, 0.0),
 }.items():  # fmt: skip
     STANDING[joint, :2] = x, y
 
@@ -22,7 +22,7 @@ def turned(deg):
 
 
 def kinds_of(pose):
-    return {kind for kind, frames in pose_kinds((pose + [0.3, 0.1, 3.0])[None]).items() if frames[0]}
+    return {kind for kind, frames in pose_kinds((pose + np.array([0.3, 0.1, 3.0]))[None]).items() if frames[0]}
 
 
 @pytest.mark.parametrize(
