@@ -70,7 +70,7 @@ def finetune(
         int | None, typer.Option(min=64, help="How many crops to learn from, instead of --minutes.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Label the takes anew between parts of the training.")] = 1,
-    people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
+    people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 4000,
     synthetic: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="Of `synth`; none that the weights learned from.")
     ] = None,

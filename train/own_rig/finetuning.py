@@ -51,7 +51,7 @@ class Plan:
     takes: tuple[Path, ...]
     out: Path
     hours: float
-    people: int = 1500  # rendered, where no folder of synthetic people is given
+    people: int = 4000  # rendered, where no folder of synthetic people is given
     synthetic: tuple[Path, ...] = ()
     seed: int = 0
     learning_rate: float = 4e-4

@@ -57,6 +57,7 @@ class Study:
     second_s: float  # of the second take
     size_px: tuple[int, int]
     crops: int
+    rounds: int
     people: int
     synthetic: tuple[Path, ...]
     engine: str
@@ -67,11 +68,12 @@ def of_seed(study: Study, seed: int, base: Weights, results: Results, step: Call
     home = study.out / f"seed_{seed}"
     first = _filmed(home / "first", study, seed, 0, study.seconds, step("first take"))
     _labelled(first, study, base, step)
-    runs = {}
+    runs, rendered = {}, home / "taught" / "people"
     for name in ("taught", "ceiling"):
+        people = study.synthetic or ((rendered,) if name == "ceiling" else ())
         plan = Plan(
-            (first,), home / name, 1.0, crops=study.crops, people=study.people, synthetic=study.synthetic, seed=seed,
-            truth=name == "ceiling", pictures=False,
+            (first,), home / name, 1.0, crops=study.crops, people=study.people, synthetic=people, seed=seed,
+            truth=name == "ceiling", rounds=study.rounds, pictures=False,
         )  # fmt: skip
         runs[name] = results.once(
             f"{seed} {name}", lambda plan=plan: finetune(plan, base, engine=study.engine, step=step).summary()
@@ -138,7 +140,8 @@ def main(
     seconds: Annotated[float, typer.Option(min=10, help="How long each take is.")] = 60.0,
     second: Annotated[float, typer.Option(min=10, help="How long the second take of the rig is.")] = 15.0,
     crops: Annotated[int, typer.Option(min=64, help="How many each run learns from.")] = 9600,
-    people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 1500,
+    rounds: Annotated[int, typer.Option(min=1, help="Parts of each run; labels are made anew between them.")] = 1,
+    people: Annotated[int, typer.Option(min=64, help="Synthetic people rendered against forgetting.")] = 4000,
     synthetic: Annotated[list[Path] | None, typer.Option(metavar="FOLDER", help="People that exist already.")] = None,
     resolution: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Of the takes.")] = "640x360",
     weights: Annotated[str, typer.Option(help="What is taught.")] = "lite",
@@ -148,7 +151,7 @@ def main(
     if re.fullmatch(r"\d+x\d+", resolution) is None or re.fullmatch(r"\d+(,\d+)*", seeds) is None:
         raise typer.BadParameter(f"--resolution is like 640x360 and --seeds like 901,902, not {resolution}, {seeds}")
     width, height = (int(side) for side in resolution.split("x"))
-    study = Study(out, seconds, second, (width, height), crops, people, tuple(synthetic or ()), engine)
+    study = Study(out, seconds, second, (width, height), crops, rounds, people, tuple(synthetic or ()), engine)
     base, results = load_weights(weights), Results(out / "results.json")
     asked = {name: value for name, value in asdict(study).items() if name not in ("out", "engine", "synthetic")}
     asked = {"weights": base.name, "sha256": base.sha256, **asked, "size_px": [width, height]}

@@ -50,7 +50,7 @@ def _row(name: str, record: Any) -> list[str]:
         f"{100 * _way(record):.0f} %",
         f"{was[1]['n_mpjpe_mm']:.1f} -> {now[1]['n_mpjpe_mm']:.1f}",
         f"{_percent(record['taught']['regression_mm']['before'], record['taught']['regression_mm']['after'])}",
-        f"{100 * record['taught']['share_of_new']:.0f} %",
+        f"{100 * record['taught']['share_of_new'][-1]:.0f} %",
         record["taught"]["verdict"],
         f"{second['before']['mpjpe_mm']:.1f} -> {second['taught']['mpjpe_mm']:.1f}",
         f"{_percent(second['before']['mpjpe_mm'], second['taught']['mpjpe_mm'])}",
