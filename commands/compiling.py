@@ -13,7 +13,9 @@ from commands.options import Device, Json, Weights, progress_bar, write_json
 def compile(
     weights: Weights = "auto",
     device: Device = "auto",
-    precision: Annotated[Literal["auto", "fp16", "bf16", "fp32"], typer.Option(help="Number format.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp16", "bf16", "fp32", "int8", "fp8"], typer.Option(help="Number format.")
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Build anew what is there.")] = False,
     json_file: Json = None,
 ) -> None:

@@ -14,7 +14,7 @@ Engine = Annotated[
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the engine runs.")]
 Precision = Annotated[
-    Literal["auto", "fp32", "bf16", "fp16", "int8"], typer.Option(help="Number format of the network.")
+    Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"], typer.Option(help="Number format of the network.")
 ]
 View = Annotated[Literal["window", "none"], typer.Option(help="A window, or none.")]
 Save = Annotated[

@@ -20,16 +20,18 @@ from engine.errors import UserError
 from engine.joints import EngineOutput, ScoreMap
 from engine.weights import Weights, load_weights
 
-Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"]
 NAMES = ("tensorrt", "cuda", "openvino", "onnx", "eager")
 # what each can compute in
 PRECISIONS = {
-    "tensorrt": ("auto", "fp16", "bf16", "fp32"),
+    "tensorrt": ("auto", "fp16", "bf16", "fp32", "int8", "fp8"),
     "cuda": ("auto", "fp16", "bf16", "fp32"),
     "openvino": ("auto", "fp32", "bf16", "fp16", "int8"),
     "onnx": ("auto", "fp32"),
     "eager": ("auto", "fp32", "bf16", "fp16"),
 }
+# of these an engine computes what it can; no other engine stands in for one in another precision
+QUANTISED = ("int8", "fp8")
 # packages that an engine needs, and how to get them
 NEEDS = {
     "tensorrt": (("torch_tensorrt", "tensorrt"), 'pip install -e ".[tensorrt]"'),
@@ -129,7 +131,7 @@ def open_engine(
         try:
             return _open(name, loaded, device, precision, threads, build="background" if background else "never")
         except EngineError as error:
-            if name == candidates[-1] and (device.startswith("cuda") or precision == "int8"):
+            if name == candidates[-1] and (device.startswith("cuda") or precision in QUANTISED):
                 raise  # nothing else runs what was asked for
             _log.warning("%s; the next best engine runs", error)
     return _open("eager", loaded, device, precision, threads, build="never")
@@ -137,9 +139,12 @@ def open_engine(
 
 def _candidates(device: str, precision: Precision) -> list[str]:
     """What `auto` tries before eager, best first; says so where a fast one is not installed."""
-    if precision == "int8":
-        return ["openvino"]
-    if device.startswith("cuda") or (device == "auto" and _cuda()):
+    on_card = device.startswith("cuda") or (device == "auto" and _cuda())
+    if precision in QUANTISED:
+        if precision == "fp8" or device.startswith("cuda"):
+            return ["tensorrt"]
+        return ["tensorrt", "openvino"] if on_card and not _missing("tensorrt") else ["openvino"]
+    if on_card:
         built = "tensorrt" if not _missing("tensorrt") and precision in PRECISIONS["tensorrt"] else None
         return [name for name in (built, "cuda") if name]
     if device not in ("auto", "cpu"):
@@ -204,7 +209,8 @@ def _open_tensorrt(
 
     plan = tensorrt_plan.plan(weights, device=device, precision=precision)
     if build == "background":
-        return tensorrt.open_in_background(plan, lambda: _open("cuda", weights, device, precision, None, build="never"))
+        meanwhile = "auto" if precision in QUANTISED else precision
+        return tensorrt.open_in_background(plan, lambda: _open("cuda", weights, device, meanwhile, None, build="never"))
     if build == "never":
         return tensorrt.TensorRtEngine(plan)
     return tensorrt.open_tensorrt(plan, lambda done, of, what: _log.warning("TensorRT: %s, %d of %d", what, done, of))

@@ -16,7 +16,14 @@ from engine.decode import MEAN_RGB, STD_RGB
 from engine.model import CBAM
 from engine.weights import Weights
 
-TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+# what is not quantised of a quantised network is in half precision
+TYPES = {
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp32": torch.float32,
+    "int8": torch.float16,
+    "fp8": torch.float16,
+}
 
 
 class Prepare(nn.Module):

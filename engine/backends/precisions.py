@@ -9,8 +9,8 @@ from collections import Counter
 from engine.backends.acceptance import RefusedError
 
 # layers that multiply by weights, by type, parameters or kernel: CaskConvolution, CaskDeconvolutionV2, gemm,
-# sm90_xmma_fprop_implicit_gemm_f16f16 ...
-MULTIPLIES = re.compile(r"conv|fprop|dgrad|gemm|matrixmultiply|matmul", re.IGNORECASE)
+# sm90_xmma_fprop_implicit_gemm_f16f16 ...; not: convert
+MULTIPLIES = re.compile(r"conv(?!ert)|fprop|dgrad|gemm|matrixmultiply|matmul", re.IGNORECASE)
 # "Half" or "Row major linear FP16 format", by version; the narrower words first
 WORDS = (
     ("fp8", re.compile(r"fp8|e4m3", re.IGNORECASE)),
@@ -35,11 +35,16 @@ def multiplying_precisions(inspected: str) -> Counter[str]:
     return found
 
 
-def check_precisions(found: Counter[str], wanted: str) -> None:
-    """RefusedError where the engine does not multiply in the precision `wanted`."""
-    said = ", ".join(f"{count} in {precision}" for precision, count in found.most_common())
-    if found[wanted] != found.total():
-        raise RefusedError(f"TensorRT did not build the engine in {wanted}: of its multiplying layers {said}")
+def check_precisions(found: Counter[str], wanted: str, *, in_half: int = 0) -> None:
+    """RefusedError where the engine does not multiply in the precision `wanted`.
+
+    `in_half` products were left in half precision on purpose: TensorRT may join them, but there are not more of them.
+    """
+    half = found["fp16"] if wanted != "fp16" else 0
+    if found[wanted] + half != found.total() or half > in_half or not found[wanted]:
+        said = ", ".join(f"{count} in {precision}" for precision, count in found.most_common())
+        meant = f" ({in_half} were left in fp16)" if in_half else ""
+        raise RefusedError(f"TensorRT did not build the engine in {wanted}: of its multiplying layers {said}{meant}")
 
 
 def _precision(layer: dict[str, object]) -> str | None:

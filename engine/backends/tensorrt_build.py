@@ -18,8 +18,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 from torch import Tensor
 
-from engine.backends import torchtrt
+from engine.backends import quantise, torchtrt
 from engine.backends.acceptance import accept, eager_answers, judged_pictures, rgb
+from engine.backends.calibration import split_crops
 from engine.backends.half_network import TYPES, PosesInCrops, Prepare
 from engine.backends.precisions import check_precisions, multiplying_precisions
 from engine.backends.slots import BATCHES
@@ -56,8 +57,12 @@ def build(job: Job, say: Say) -> None:
     torchtrt.library()
     pictures_bgr = judged_pictures(weights.architecture.input_px)
     answers = eager_answers(weights, pictures_bgr, device)
-    pictures = Prepare(TYPES[job.precision])(rgb(pictures_bgr)).to(device)
+    prepare = Prepare(TYPES[job.precision])
+    pictures = prepare(rgb(pictures_bgr)).to(device)
     network = PosesInCrops(weights, TYPES[job.precision]).to(device)
+    if job.precision in quantise.EXPONENT_BITS:
+        calibrate = split_crops(weights.architecture.input_px)[0]
+        quantise.quantise(network, job.precision, prepare(rgb(calibrate)).to(device))
     found: dict[str, object] = {}
     for done, batch in enumerate(BATCHES, start=1):
         say(done, total, f"building for {batch} crop{'s' * (batch > 1)}")
@@ -85,12 +90,14 @@ def _one(
     """Build, read back, write, load and judge the engine of one batch size; what was found."""
     begin = time.monotonic()
     some = pictures[:batch].contiguous()
-    module = torchtrt.compiled(exported(network, some), some)
+    program = exported(network, some)
+    in_half = quantise.products_in_half(program) if precision in quantise.EXPONENT_BITS else 0
+    module = torchtrt.compiled(program, some)
     build_s = time.monotonic() - begin
     layers = torchtrt.layers_of(module)
     (folder / f"layers{batch}.json").write_text(layers, encoding="utf-8")
     precisions = multiplying_precisions(layers)
-    check_precisions(precisions, precision)
+    check_precisions(precisions, precision, in_half=in_half)
     path = folder / engine_file(batch)
     torchtrt.store(module, path, some)
     ours = answers_of(torchtrt.stored(path), pictures, batch)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from engine.backends import torchtrt
+from engine.backends import quantise, torchtrt
 from engine.backends.acceptance import RefusedError
 from engine.backends.building import Build
 from engine.backends.cache import cache_folder, cache_key, cached, forget
@@ -72,10 +72,13 @@ class Plan:
 
 
 def plan(weights: Weights, *, device: str = "cuda", precision: str = "auto") -> Plan:
-    """The engines for these weights on this card; nothing is loaded for that."""
+    """The engines for these weights on this card; nothing is loaded for that. EngineError where it cannot have them."""
     precision = "fp16" if precision == "auto" else precision
     place = _numbered(torch.device(device))
-    card = (card_name(place), driver_version(place))
+    card: tuple[str, ...] = (card_name(place), driver_version(place))
+    if precision in quantise.EXPONENT_BITS:
+        quantise.check(precision, place)
+        card += quantise.depends_on()
     key = cache_key(weights, REVISION, *card, *torchtrt.versions(), precision, str(BATCHES))
     return Plan(weights, place, precision, f"tensorrt-{weights.name}-{precision}-{key}")
 

@@ -11,6 +11,7 @@ from engine.crop import Box, camera_matrix
 from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
 from engine.weights import Weights, read_weights, write_weights
+from tests.engine.stand_in import fake  # noqa: F401 - a fixture
 
 SMALL = Architecture(backbone=18, input_px=64, deconv=32, depth_bins=8, lateral=True)
 WIDTH, HEIGHT = 640, 480

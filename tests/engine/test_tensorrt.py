@@ -4,16 +4,11 @@ The stand-in is a package of its own (`fake_tensorrt`): processes that build imp
 """
 
 import json
-import os
 import re
-import shutil
-import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import onnxruntime
@@ -35,66 +30,10 @@ from engine.backends.tensorrt_plan import build, plan
 from engine.model import ARCHITECTURES, PoseResNet
 from engine.weights import load_weights, write_weights
 from tests.engine.conftest import SMALL, K
+from tests.engine.stand_in import InThisProcess, whole_picture
 
-FAKE = Path(__file__).parent / "fake_tensorrt"
 # operations for which torch_tensorrt 2.11.0, 2.12.1 and 2.13.0 all have a converter
 CONVERTERS = set((Path(__file__).parent / "tensorrt_converters.txt").read_text(encoding="utf-8").split())
-
-
-@pytest.fixture
-def fake(monkeypatch, tmp_path):
-    """TensorRT is installed, the card is the CPU, nothing is built yet. Builds run in this process: it is quicker."""
-    monkeypatch.syspath_prepend(str(FAKE))
-    monkeypatch.setenv("PYTHONPATH", str(FAKE))
-    monkeypatch.setenv("POSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("engine.backends._cuda", lambda: True)
-    monkeypatch.setattr("engine.backends.tensorrt_plan._numbered", lambda device: torch.device("cpu"))
-    monkeypatch.setattr("engine.backends.tensorrt.CardLane", lambda device: DirectLane())
-    monkeypatch.setattr("engine.backends.cuda.CardLane", lambda device: DirectLane())
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("engine.backends.tensorrt_plan.Build", InThisProcess)
-    monkeypatch.setattr("engine.backends.tensorrt_build.exported", exported_once)
-    InThisProcess.built = 0
-    yield monkeypatch
-    for name in [n for n in sys.modules if n.split(".")[0] in ("torch_tensorrt", "tensorrt")]:
-        del sys.modules[name]
-
-
-EXPORTED = {}
-
-
-def exported_once(network, pictures):
-    """Tracing takes seconds, and all these tests are of one network."""
-    key = pictures.dtype, len(pictures)
-    if key not in EXPORTED:
-        EXPORTED[key] = exported(network, pictures)
-    return EXPORTED[key]
-
-
-class InThisProcess(Build):
-    """A `Build` without its process. What came out well is kept: tracing a network takes seconds."""
-
-    built = 0
-    kept: ClassVar[dict[str, Path]] = {}
-
-    def __init__(self, job, log):
-        self.job = job
-
-    def wait(self, say):
-        kept = self.kept.get(self.job.precision)
-        if os.environ.get("FAKE_TENSORRT"):
-            build_here(self.job, say)
-        elif kept is None:
-            build_here(self.job, say)
-            self.kept[self.job.precision] = Path(
-                shutil.copytree(self.job.folder, tempfile.mkdtemp(), dirs_exist_ok=True)
-            )
-        else:
-            shutil.copytree(kept, self.job.folder, dirs_exist_ok=True)
-        InThisProcess.built += 1
-
-    def kill(self):
-        pass
 
 
 def open_now(weights, **options):
@@ -398,12 +337,6 @@ def test_closing_ends_a_build_under_way_and_leaves_nothing(fake, small_weights, 
 
 
 FRAMES = 16
-
-
-def whole_picture(frame_bgr, numbers, *, size_px):
-    """In place of the crop, which is made for cards and takes the CPU most of the time."""
-    picture = frame_bgr.permute(2, 0, 1)[None].flip(1).float()
-    return torch.nn.functional.interpolate(picture, (size_px, size_px)).expand(len(numbers), -1, -1, -1)
 
 
 def test_a_run_changes_engines_between_two_frames_and_loses_none(fake, small_weights, demo_clip, tmp_path):

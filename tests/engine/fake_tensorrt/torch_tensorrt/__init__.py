@@ -1,7 +1,8 @@
 """Stands in for torch_tensorrt in tests: the same calls with the same names, run by PyTorch on the CPU.
 
 `$FAKE_TENSORRT` says what goes wrong: "fails", "names" (an inspector without details), "single" (float32 was built),
-"off" (other joints), "slow" (builds for ever), "unloadable".
+"dequantised" (what is quantised is multiplied in half precision), "off" (other joints), "slow" (builds for ever),
+"unloadable".
 """
 
 import hashlib

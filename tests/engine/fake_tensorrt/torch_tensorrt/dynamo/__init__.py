@@ -74,6 +74,14 @@ class Compiled(nn.Module):
         return self._run_on_acc_0(pictures)
 
 
+def _word(weight, names, state, wrong):
+    if "quantize_op" in str(weight.target) and wrong != "dequantised":
+        return "FP8" if weight.args[3] else "Int8"
+    while weight.op == "call_function":
+        weight = weight.args[0]
+    return WORDS[torch.float32 if wrong == "single" else state[names[weight.name]].dtype]
+
+
 def _layers(program, wrong):
     """A layer for each convolution, in the precision that its weights have in the graph."""
     state = {**program.state_dict, **program.constants}
@@ -82,8 +90,7 @@ def _layers(program, wrong):
     for node in program.graph.nodes:
         if "conv" not in str(node.target) or node.op != "call_function":
             continue
-        dtype = torch.float32 if wrong == "single" else state[names[node.args[1].name]].dtype
-        taken = [{"Name": "x", "Format/Datatype": WORDS[dtype]}]
+        taken = [{"Name": "x", "Format/Datatype": _word(node.args[1], names, state, wrong)}]
         layers.append({"Name": node.name, "LayerType": "CaskConvolution", "Inputs": taken, "Outputs": taken})
     if wrong == "names" or not _detailed[0]:
         return [layer["Name"] for layer in layers]

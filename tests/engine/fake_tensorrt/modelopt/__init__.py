@@ -1,0 +1,1 @@
+"""Stands in for nvidia-modelopt in tests."""
