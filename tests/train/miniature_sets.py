@@ -6,7 +6,6 @@ import io
 import json
 import pickle
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,72 +13,12 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from calib.camera import Camera, rigid
-from engine.skeleton import BONES, H36M17_TO_MPII16, MIRROR
+from calib.camera import Camera
+from engine.skeleton import H36M17_TO_MPII16
+from tests.train.miniature_studio import ANYBODY, CAMERAS, SIZE, Scene, drawn, person, studio
 
-HUES = np.array([[(180 * j // 16, 255, 255)] for j in range(16)], np.uint8)
-COLOURS = [tuple(int(v) for v in bgr) for bgr in cv2.cvtColor(HUES, cv2.COLOR_HSV2BGR)[:, 0]]
 # where the 17 joints stand among Human3.6M's 32
 H32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
-CAMERAS = ("54138969", "55011271", "58860488", "60457274")
-SIZE = (250, 252)  # Human3.6M's 1000 x 1002, a quarter
-# a standing person, mpii16, metres: x to their left, y up, z forward
-STANDING = np.array([
-    (-0.12, 0.08, 0), (-0.12, 0.5, 0.03), (-0.13, 0.93, 0), (0.13, 0.93, 0), (0.12, 0.5, 0.03), (0.12, 0.08, 0),
-    (0, 0.95, 0), (0, 1.42, 0), (0, 1.5, 0.02), (0, 1.72, 0.03), (-0.28, 0.9, 0.1), (-0.24, 1.12, 0.02),
-    (-0.18, 1.4, 0), (0.18, 1.4, 0), (0.24, 1.12, 0.02), (0.28, 0.9, 0.1),
-])  # fmt: skip
-
-
-def person(rng: np.random.Generator) -> np.ndarray:
-    """16 joints in the world, z up: limbs astray, turned, somewhere on the floor."""
-    joints = STANDING.copy()
-    for wrist, elbow in ((10, 11), (15, 14)):
-        joints[elbow] += rng.uniform(-0.1, 0.15, 3)
-        joints[wrist] = joints[elbow] + rng.uniform(-0.2, 0.2, 3) + (0, 0.05, 0.1)
-    for ankle, knee in ((0, 1), (5, 4)):
-        joints[knee] += rng.uniform(-0.12, 0.12, 3)
-        joints[ankle] += rng.uniform(-0.12, 0.12, 3)
-    angle = rng.uniform(0, 2 * np.pi)
-    c, s = np.cos(angle), np.sin(angle)
-    world = np.column_stack([joints[:, 0], -joints[:, 2], joints[:, 1]]) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
-    return world + np.append(rng.uniform(-0.6, 0.6, 2), 0)
-
-
-def studio() -> dict[str, Camera]:
-    """Four cameras around the room, with the distortion of Human3.6M's."""
-    cameras = {}
-    for k, name in enumerate(CAMERAS):
-        angle = np.pi / 4 + k * np.pi / 2
-        center = np.array([4.5 * np.cos(angle), 4.5 * np.sin(angle), 1.6])
-        z = np.array([0, 0, 0.9]) - center
-        z /= np.linalg.norm(z)
-        x = np.cross(z, [0, 0, 1])
-        x /= np.linalg.norm(x)
-        R = np.stack([x, np.cross(z, x), z])
-        K = np.array([[286.0, 0, 128.1], [0, 285.9, 128.9], [0, 0, 1]])
-        dist = np.array([-0.207, 0.248, -0.0014, -0.001, -0.003])
-        cameras[name] = Camera(*SIZE, K, dist, cam_from_world=rigid(R, -R @ center))
-    return cameras
-
-
-Draw = Callable[[np.ndarray, Camera, int], bytes]  # a JPEG of 16 joints in a camera's axes, by a seed
-
-
-def dots(joints_m: np.ndarray, camera: Camera, seed: int) -> bytes:
-    """`drawn`, of joints in the camera's axes."""
-    return drawn(camera.project(joints_m), (camera.width, camera.height), seed)
-
-
-def drawn(px: np.ndarray, size: tuple[int, int], seed: int) -> bytes:
-    """A JPEG of a person: thick bones and a disc of its own colour at each joint."""
-    rng = np.random.default_rng(seed)
-    image = np.full((size[1], size[0], 3), rng.integers(60, 120), np.uint8)
-    for a, b in BONES:
-        cv2.line(image, *(tuple(round(v) for v in px[i]) for i in (a, b)), (200, 200, 200), 3)
-    for j in range(16):
-        cv2.circle(image, tuple(round(v) for v in px[j]), 4, COLOURS[j], -1)
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
 
 def h17(joints16: np.ndarray) -> np.ndarray:
@@ -107,11 +46,10 @@ def write_human36m(
     test_moments: int | None = None,
     actions=("Eating", "SittingDown"),
     seed: int = 0,
-    draw: Draw = dots,
-    pose: Callable[[np.random.Generator], np.ndarray] = person,
+    scene: Scene = ANYBODY,
 ) -> Path:
     """Training subject S1 and test subject S9, moments at frames 1, 6, 11 ... of each action (S9: 1, 65, 129 ...)."""
-    rng, cameras = np.random.default_rng(seed), studio()
+    rng, cameras = np.random.default_rng(seed), scene.cameras
     inside = folder / "annotation_body3d" / "fps50"
     inside.mkdir(parents=True)
     table = {(s, name): as_studio_stores_it(camera) for s in ("S1", "S9") for name, camera in cameras.items()}
@@ -120,7 +58,7 @@ def write_human36m(
         names, pixels, space = [], [], []
         for action in actions:
             for moment in range(moments if part == "train" or test_moments is None else test_moments):
-                world = pose(rng)
+                world = scene.pose(rng)
                 for name, camera in cameras.items():
                     cam_m = world @ camera.R.T + camera.t
                     px = camera.project(cam_m)
@@ -130,34 +68,32 @@ def write_human36m(
                     space.append(np.column_stack([h17(cam_m), np.ones(17)]))
                     path = folder / "images" / names[-1]
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(draw(cam_m, camera, moment))
+                    path.write_bytes(scene.draw(cam_m, camera, moment))
         np.savez(inside / f"h36m_{part}.npz", imgname=np.array(names), part=np.array(pixels), S=np.array(space))
     return folder
 
 
 def _photos(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     """Pixels of people in photos of 250 x 252."""
-    return [camera.project(joints_m) for joints_m, camera in _photographed(rng, count)]
+    return [camera.project(joints_m) for joints_m, camera in _photographed(rng, count, ANYBODY)]
 
 
-def _photographed(rng: np.random.Generator, count: int, pose=person) -> list[tuple[np.ndarray, Camera]]:
+def _photographed(rng: np.random.Generator, count: int, scene: Scene) -> list[tuple[np.ndarray, Camera]]:
     """People in the axes of one of the studio's cameras, and that camera."""
-    cameras = list(studio().values())
-    return [(pose(rng) @ c.R.T + c.t, c) for c in (cameras[k % 4] for k in range(count))]
+    cameras = list(scene.cameras.values())
+    return [(scene.pose(rng) @ c.R.T + c.t, c) for c in (cameras[k % 4] for k in range(count))]
 
 
-def write_mpii_json(
-    folder: Path, *, train: int = 6, valid: int = 3, seed: int = 0, draw: Draw = dots, pose=person
-) -> Path:
+def write_mpii_json(folder: Path, *, train: int = 6, valid: int = 3, seed: int = 0, scene: Scene = ANYBODY) -> Path:
     """HRNet's layout; gt_valid.mat has the head boxes."""
     rng = np.random.default_rng(seed)
     (folder / "annot").mkdir(parents=True)
     (folder / "images").mkdir()
     for part, count in (("train", train), ("valid", valid)):
         entries, heads = [], []
-        for k, (joints_m, camera) in enumerate(_photographed(rng, count, pose)):
+        for k, (joints_m, camera) in enumerate(_photographed(rng, count, scene)):
             name, px = f"{part}{k:05d}.jpg", camera.project(joints_m)
-            (folder / "images" / name).write_bytes(draw(joints_m, camera, k))
+            (folder / "images" / name).write_bytes(scene.draw(joints_m, camera, k))
             visible = [1] * 16
             entries.append(
                 {"image": name, "joints": (px + 1).tolist(), "joints_vis": visible, "scale": 1.0, "center": [1, 1]}
@@ -288,14 +224,6 @@ def write_videopose(folder: Path, *, frames: int = 11) -> tuple[Path, np.ndarray
         px = camera.project(world[frame][list(H36M17_TO_MPII16)] @ camera.R.T + camera.t)
         path.write_bytes(drawn(px, SIZE, frame))
     return folder, world
-
-
-def is_coloured_as(image_bgr: np.ndarray, px: np.ndarray, joint: int) -> bool:
-    """Whether the disc of this joint, and not its mirror image's, lies at a place."""
-    x, y = np.round(px).astype(int)
-    seen = np.median(image_bgr[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].reshape(-1, 3), axis=0)
-    apart = [np.abs(seen - COLOURS[j]).sum() for j in (joint, int(MIRROR[joint]))]
-    return joint == MIRROR[joint] or apart[0] <= apart[1]
 
 
 def npz_with_a_hostile_pickle(path: Path, name: str, payload: bytes) -> None:

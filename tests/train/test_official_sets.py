@@ -1,21 +1,16 @@
 """Readers of published data sets, on miniatures in their official formats: every joint where it was drawn."""
 
 import json
-import pickle
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from scipy.io import loadmat, savemat
+from scipy.io import loadmat
 
 from engine.skeleton import H36M17_TO_MPII16
 from run import main
 from tests.train.miniature_sets import (
-    CAMERAS,
-    is_coloured_as,
-    npz_with_a_hostile_pickle,
-    studio,
     write_coco,
     write_human36m,
     write_human36m_release,
@@ -26,18 +21,18 @@ from tests.train.miniature_sets import (
     write_videopose,
     write_voc,
 )
+from tests.train.miniature_studio import CAMERAS, is_coloured_as, studio
 from train.augment import plain
 from train.datasets import human36m_release
 from train.datasets.catalogue import survey
 from train.datasets.coco_people import read_coco_people
-from train.datasets.found import find_datasets
 from train.datasets.human36m import annotated, read_human36m
 from train.datasets.human36m_release import extract_frames
 from train.datasets.inf3dhp import fitted_pinhole, read_inf3dhp
 from train.datasets.labelled2d import DatasetError
 from train.datasets.lsp import read_lsp
 from train.datasets.mpii import read_mpii
-from train.datasets.pickles import read_object_array, read_pickle
+from train.datasets.pickles import read_pickle
 from train.datasets.reading import Reading, jpeg_size
 from train.datasets.sample import SPINE
 from train.datasets.voc import read_voc_objects
@@ -218,84 +213,6 @@ def test_labels_of_every_set_are_drawn_for_looking(tmp_path):
     assert cv2.imread(str(path)).shape[1] == 10 * 192
     crop = plain(samples[0], 128)
     assert (crop.weight > 0).all()
-
-
-def test_damaged_records_are_counted_and_named(tmp_path):
-    write_mpii_json(tmp_path, train=8)
-    table = tmp_path / "annot" / "train.json"
-    entries = json.loads(table.read_text())
-    (tmp_path / "images" / entries[0]["image"]).unlink()
-    (tmp_path / "images" / entries[1]["image"]).write_bytes(b"not a picture")
-    entries[2]["joints"][4] = [float("nan"), 3.0]
-    entries[3]["joints"] = entries[3]["joints"][:9]
-    entries[4]["joints_vis"] = [1] * 5 + [0] * 11
-    table.write_text(json.dumps(entries))
-    reading = read_mpii(tmp_path)
-    assert len(reading.samples) == 3
-    said = "\n".join(reading.lines())
-    for number, reason in (
-        (0, "its picture is missing"),
-        (1, "its picture is no readable JPEG"),
-        (2, "a labelled joint is not a number"),
-        (3, "its joints are not 16 pairs"),
-        (4, "fewer than 6 joints are labelled"),
-    ):
-        assert f"1 left out, {reason}" in said
-        assert f"{entries[number]['image']} #{number}" in said
-    assert find_datasets([tmp_path])[0].left_out == tuple(reading.lines())
-
-
-def test_damaged_files_end_in_one_line_that_names_them(tmp_path):
-    pytest.importorskip("h5py")
-    for name, damage, read in (
-        ("annot/train.json", lambda p: p.write_text("[]"), read_mpii),
-        ("annot/train.json", lambda p: p.write_text('{"a": 1}'), read_mpii),
-        ("joints.mat", lambda p: p.write_bytes(b"nothing"), read_lsp),
-        ("joints.mat", lambda p: savemat(p, {"joints": np.zeros((3, 5, 2))}), read_lsp),
-        ("mpii_human_pose_v1_u12_1.mat", lambda p: savemat(p, {"OTHER": 1}), read_mpii),
-        ("TS1/annot_data.mat", lambda p: p.write_bytes(b"nothing"), read_inf3dhp),
-        ("annotations/person_keypoints_val2017.json", lambda p: p.write_text("{}"), read_coco_people),
-    ):
-        folder = tmp_path / name.replace("/", "_") / str(abs(hash(damage)))
-        (folder / name).parent.mkdir(parents=True)
-        damage(folder / name)
-        with pytest.raises(DatasetError) as caught:
-            read(folder)
-        assert str(folder) in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
-def test_human36ms_damage_is_named(tmp_path):
-    folder = write_human36m(tmp_path, moments=2)
-    table = folder / "annotation_body3d" / "fps50" / "h36m_train.npz"
-    held = dict(np.load(table))
-    held["S"][0, 3, 1] = np.nan
-    held["S"][1, :, 2] = -1
-    held["imgname"][2] = "picture.jpg"
-    np.savez(table, **held)
-    said = "\n".join(read_human36m(folder, "train").lines())
-    assert "a joint is not a number: S1/S1_Eating_1.54138969" in said
-    assert "a joint lies behind its camera" in said
-    assert "its name says no subject, action, camera and frame: picture.jpg" in said
-    held["S"] = held["S"][:, :16]
-    np.savez(table, **held)
-    with pytest.raises(DatasetError, match=r"S \(16, 16, 4\); wanted"):
-        read_human36m(folder, "train")
-
-
-class Hostile:
-    def __reduce__(self):
-        return (__import__("os").system, ("echo hacked > /tmp/never",))
-
-
-def test_a_hostile_pickle_is_refused_before_it_runs(tmp_path):
-    folder = write_human36m(tmp_path / "h", moments=1)
-    (folder / "annotation_body3d" / "cameras.pkl").write_bytes(pickle.dumps({("S1", "1"): Hostile()}))
-    with pytest.raises(DatasetError, match=r"cameras.pkl is no pickle of plain arrays \(it wants posix.system"):
-        read_human36m(folder, "train")
-    npz_with_a_hostile_pickle(tmp_path / "p.npz", "positions_3d", pickle.dumps(Hostile()))
-    with pytest.raises(DatasetError, match=r"it wants posix\.system"):
-        read_object_array(tmp_path / "p.npz", "positions_3d")
 
 
 def test_the_catalogue_says_what_is_there_and_how_to_get_the_rest(tmp_path):

@@ -26,6 +26,7 @@ from engine.skeleton import (
     R_SHOULDER,
     R_WRIST,
 )
+from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 from train.datasets.reading import Reading
 
@@ -44,8 +45,8 @@ def read_coco_people(folder: Path) -> Reading:
             content = json.loads(table.read_text(encoding="utf-8"))
             names = {image["id"]: image["file_name"] for image in content["images"]}
             people = [(a["id"], a["image_id"], a["keypoints"], a.get("iscrowd", 0)) for a in content["annotations"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(f"{table} is not COCO's JSON ({type(error).__name__}: {error})") from None
+        except DAMAGED as error:
+            raise DatasetError(f"{table} is not COCO's JSON ({said(error)})") from None
         for id, image_id, keypoints, crowd in people:
             if not crowd:
                 _add(reading, pictures, f"{names.get(image_id, '?')} #{id}", names.get(image_id), keypoints)

@@ -26,6 +26,7 @@ from numpy import ndarray
 from calib.camera import Camera, rigid
 from engine.crop import box_around
 from engine.skeleton import H36M17_TO_MPII16, ROOT
+from train.datasets.damage import DAMAGED, said
 from train.datasets.human36m_release import holds_release, recordings
 from train.datasets.labelled2d import DatasetError
 from train.datasets.pickles import read_object_array, read_pickle
@@ -134,10 +135,10 @@ def _tables(folder: Path, part: Part) -> list[Path]:
 
 def _rows(table: Path, reading: Reading) -> Iterator[tuple[str, ndarray, ndarray]]:
     try:
-        with np.load(table, allow_pickle=False) as held:
+        with open(table, "rb") as file, np.load(file, allow_pickle=False) as held:
             names, part, space = held["imgname"], held["part"], held["S"]
-    except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"{table} is no annotation of Human3.6M ({type(error).__name__}: {error})") from None
+    except DAMAGED as error:
+        raise DatasetError(f"{table} is no annotation of Human3.6M ({said(error)})") from None
     n = len(names)
     if part.shape[:2] != (n, 17) or space.shape[:2] != (n, 17) or min(part.shape[2:] + space.shape[2:]) < 2:
         raise DatasetError(f"{table}: {n} names, part {part.shape}, S {space.shape}; wanted (n, 17, 3) and (n, 17, 4)")
@@ -164,8 +165,8 @@ def _cameras(folder: Path) -> dict[tuple[str, str], Camera]:
         try:
             subject, name = key
             cameras[str(subject), str(name)] = _camera(one)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"{path}: camera {key} is damaged ({type(error).__name__}: {error})") from None
+        except DAMAGED as error:
+            raise DatasetError(f"{path}: camera {key} is damaged ({said(error)})") from None
     return cameras
 
 

@@ -21,6 +21,7 @@ from numpy import ndarray
 from scipy.optimize import least_squares
 
 from calib.camera import Camera
+from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 
 SIZES = {"54138969": (1000, 1002), "55011271": (1000, 1000), "58860488": (1000, 1000), "60457274": (1000, 1002)}
@@ -124,8 +125,8 @@ def _table(path: Path, width: int) -> Float64[ndarray, "n w"]:
         raise DatasetError(f"{path} is missing; extract the release's archives of poses, D2 and D3 mono")
     try:
         pose = np.asarray(cdflib.CDF(str(path)).varget("Pose"), np.float64)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise DatasetError(f"{path} is no readable CDF ({type(error).__name__}: {error})") from None
+    except DAMAGED as error:
+        raise DatasetError(f"{path} is no readable CDF ({said(error)})") from None
     if pose.shape[-1] != width:
         raise DatasetError(f"{path} holds Pose of {pose.shape}, wanted (1, frames, {width})")
     return pose.reshape(-1, width)

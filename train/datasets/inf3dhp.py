@@ -17,6 +17,7 @@ from numpy import ndarray
 from calib.camera import Camera
 from engine.crop import box_around
 from engine.skeleton import ROOT, UPPER_NECK
+from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 from train.datasets.reading import Reading
 from train.datasets.sample import SPINE, Captured, Sample
@@ -53,7 +54,8 @@ def fitted_pinhole(px: Float64[ndarray, "n 2"], joints_m: Float64[ndarray, "n 3"
 
 def _read_recording(path: Path, reading: Reading, every: int) -> None:
     px, joints_m, universal_m, valid, action = _arrays(path)
-    good = valid & np.isfinite(px).all((1, 2)) & np.isfinite(joints_m).all((1, 2)) & (joints_m[..., 2] > 0).all(1)
+    whole = [np.isfinite(part).all((1, 2)) for part in (px, joints_m, universal_m)]
+    good = valid & np.all(whole, axis=0) & (joints_m[..., 2] > 0).all(1)
     for frame in np.flatnonzero(valid & ~good):
         reading.leave(f"{path.parent.name} frame {frame + 1}", "a joint is not a number or lies behind the camera")
     if not good.any():
@@ -67,7 +69,7 @@ def _read_recording(path: Path, reading: Reading, every: int) -> None:
         name = f"{path.parent.name}/{picture.name}"
         if (size := reading.picture_size(name, picture)) is None:
             continue
-        what = ACTIONS[action[frame] - 1] if 1 <= action[frame] <= len(ACTIONS) else "unknown"
+        what = ACTIONS[int(action[frame]) - 1] if 1 <= action[frame] <= len(ACTIONS) else "unknown"
         ours = universal_m[frame][list(TO_MPII16_AND_SPINE)].copy()
         ours[UPPER_NECK] = np.nan
         test = path.parent.name
@@ -99,8 +101,8 @@ def _arrays(path: Path) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray]:
     try:
         with h5py.File(path, "r") as file:
             held = [np.asarray(file[name], np.float64) for name in FIELDS]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path} is not the test set's annotation ({type(error).__name__}: {error})") from None
+    except DAMAGED as error:
+        raise DatasetError(f"{path} is not the test set's annotation ({said(error)})") from None
     n = held[0].shape[0]
     sizes = (17 * 2, 17 * 3, 17 * 3, 1, 1)
     if any(a.size != n * size for a, size in zip(held, sizes, strict=True)):
@@ -111,5 +113,5 @@ def _arrays(path: Path) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray]:
         joints.reshape(n, 17, 3) / 1000,
         universal.reshape(n, 17, 3) / 1000,
         valid.reshape(n) > 0,
-        action.reshape(n).astype(int),
+        action.reshape(n),
     )

@@ -5,7 +5,9 @@ A folder holds `NAME_joints.npz` (`zip`, `image`, `joints (n, 14, 3)` with 1 = l
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from engine.skeleton import (
     TORSO,
     UPPER_NECK,
 )
+from train.datasets.damage import DAMAGED, said
 from train.datasets.sample import Sample, assumed_camera, decode_jpeg
 
 MIN_JOINTS = 6
@@ -46,19 +49,30 @@ def read_labelled2d(folder: Path) -> list[Sample]:
     tables = sorted(folder.glob("*_joints.npz"))
     if not tables:
         raise DatasetError(f"{folder} holds no *_joints.npz; `docs/datasets.md` shows the layout that is read")
-    samples = []
-    for table_path in tables:
-        with np.load(table_path, allow_pickle=False) as table:
+    return [sample for table in tables for sample in _read_table(folder, table)]
+
+
+def _read_table(folder: Path, path: Path) -> Iterator[Sample]:
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as table:
             zips, names, joints = table["zip"], table["image"], table["joints"]
             pseudo = "label_kind" in table.files
-        archives = {name: zipfile.ZipFile(folder / name) for name in np.unique(zips)}
-        for archive, name, lsp14 in zip(zips, names, joints, strict=True):
-            sample = _sample(str(name), archives[archive].read(str(name)), lsp14, pseudo=pseudo)
+    except DAMAGED as error:
+        raise DatasetError(f"{path} is no table of joints ({said(error)})") from None
+    if len(zips) != len(names) or joints.shape != (len(names), 14, 3):
+        raise DatasetError(f"{path}: {len(names)} pictures in {len(zips)} zips, joints {joints.shape}, not (n, 14, 3)")
+    with contextlib.ExitStack() as stack:
+        archives = {}
+        for number, (archive, name, lsp14) in enumerate(zip(zips, names, joints, strict=True)):
+            try:
+                if archive not in archives:
+                    archives[archive] = stack.enter_context(zipfile.ZipFile(folder / str(archive)))
+                sample = _sample(str(name), archives[archive].read(str(name)), lsp14, pseudo=pseudo)
+            except DAMAGED as error:
+                where = f"{folder / str(archive)}: {name}, record {number} of {path.name}"
+                raise DatasetError(f"{where}, cannot be read ({said(error)})") from None
             if sample is not None:
-                samples.append(sample)
-        for archive in archives.values():
-            archive.close()
-    return samples
+                yield sample
 
 
 def torso_labelled(sample: Sample) -> bool:

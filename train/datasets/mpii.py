@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 from train.datasets.matlab import read_mat
 from train.datasets.reading import Reading
@@ -52,8 +53,8 @@ def _read_json(folder: Path, table: Path, heads: dict[int, ndarray]) -> Reading:
     try:
         entries = json.loads(table.read_text(encoding="utf-8"))
         entries = [(str(e["image"]), e["joints"], e["joints_vis"]) for e in entries]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{table} is not MPII's JSON ({type(error).__name__}: {error})") from None
+    except DAMAGED as error:
+        raise DatasetError(f"{table} is not MPII's JSON ({said(error)})") from None
     for number, (image, joints, visible) in enumerate(entries):
         record = f"{image} #{number}"
         try:
@@ -81,9 +82,11 @@ def _read_release(folder: Path, path: Path, part: Part) -> Reading:
     try:
         release = np.atleast_1d(np.asarray(read_mat(path, squeeze=True)["RELEASE"], dtype=object))[0]
         pictures, taught = np.atleast_1d(release.annolist), np.atleast_1d(release.img_train)
-    except (KeyError, AttributeError, IndexError, TypeError):
+    except DAMAGED:
         raise DatasetError(f"{path} has no RELEASE with annolist and img_train; it is not MPII's release") from None
-    names = [str(getattr(picture.image, "name", picture.image)) for picture in pictures]
+    if len(pictures) != len(taught):
+        raise DatasetError(f"{path}: annolist has {len(pictures)} pictures, img_train {len(taught)}")
+    names = [str(getattr(getattr(p, "image", None), "name", getattr(p, "image", "?"))) for p in pictures]
     place = {name: i for i, name in enumerate(sorted({n for n, t in zip(names, taught, strict=True) if t}))}
     for name, picture, train in zip(names, pictures, taught, strict=True):
         if train and (place[name] % 8 == 0) == (part == "valid"):
@@ -99,7 +102,12 @@ def _add_person(reading: Reading, folder: Path, image: str, number: int, rect: o
         reading.leave(record, "no joint is annotated")
         return
     px, labelled = np.zeros((16, 2)), np.zeros(16, bool)
-    for id, x, y in _points(points):
+    try:
+        marked = list(_points(points))
+    except DAMAGED:
+        reading.leave(record, "its joints are not numbers with id, x and y")
+        return
+    for id, x, y in marked:
         if not 0 <= id < 16:
             reading.leave(record, "a joint has a number beyond 0 ... 15")
             return

@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.crop import Box
 from engine.errors import UserError
+from train.datasets.damage import DAMAGED, said
 from train.datasets.sample import Readable, Sample
 from train.synthetic.body import SKIN_FACES, cache_folder, load_body
 from train.synthetic.sources import SOURCES_NAME, Sources, blob, npz_bytes, sources_bytes, unblob, webp
@@ -113,8 +114,8 @@ def read_pack(path: Path) -> list[PackedSet]:
                     f"{path} has schema {listed['schema']}, this program reads {SCHEMA}; update the program"
                 )
             return [PackedSet(s["name"], s["kind"], _samples(archive.read(f"{s['name']}.npz"))) for s in listed["sets"]]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise PackError(f"{path} is no readable pack ({error}); make it anew with `pretrain --pack`") from None
+    except DAMAGED as error:
+        raise PackError(f"{path} is no readable pack ({said(error)}); make it anew with `pretrain --pack`") from None
 
 
 def install_packed_body(path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 
 _CORE = np._core.multiarray  # type: ignore[attr-defined]
@@ -48,13 +49,13 @@ def read_object_array(path: Path, name: str) -> object:
             np.lib.format.read_magic(file)
             np.lib.format.read_array_header_1_0(file)
             content = _loaded(file.read(), path)
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{path} holds no readable {name} ({error})") from None
+    except DAMAGED as error:
+        raise DatasetError(f"{path} holds no readable {name} ({said(error)})") from None
     return content.item() if isinstance(content, np.ndarray) and content.shape == () else content
 
 
 def _loaded(data: bytes, path: Path) -> object:
     try:
         return _OnlyArrays(io.BytesIO(data)).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, TypeError, ValueError, KeyError) as error:
-        raise DatasetError(f"{path} is no pickle of plain arrays ({error}); it was not read") from None
+    except DAMAGED as error:
+        raise DatasetError(f"{path} is no pickle of plain arrays ({said(error)}); it was not read") from None

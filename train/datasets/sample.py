@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -12,6 +13,7 @@ from numpy import ndarray
 
 from calib.camera import Camera
 from engine.crop import Box, camera_matrix
+from engine.errors import UserError
 
 REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -67,15 +69,15 @@ class Sample:
         return self.jpeg if isinstance(self.jpeg, bytes) else self.jpeg.read_bytes()
 
     def image_bgr(self) -> UInt8[ndarray, "h w 3"]:
-        """The decoded picture."""
-        return decode_jpeg(self.encoded())
+        """The decoded picture. UserError, which names it, where it is damaged."""
+        return self._decoded(1)
 
     def reduced(self, factor: int) -> tuple[Sample, UInt8[ndarray, "h w 3"]]:
         """The picture decoded at 1/factor of its size, and this sample in its pixels.
 
         A JPEG of that size is made of fewer coefficients: an eighth takes a fraction of the time.
         """
-        image = decode_jpeg(self.encoded(), factor)
+        image = self._decoded(factor)
         if factor == 1:
             return self, image
         K = self.K.copy()
@@ -83,6 +85,13 @@ class Sample:
         K[:2, 2] = (K[:2, 2] + 0.5) / factor - 0.5
         box = self.box and Box((self.box.center_px + 0.5) / factor - 0.5, self.box.side_px / factor)
         return replace(self, K=K, joints_px=(self.joints_px + 0.5) / factor - 0.5, box=box), image
+
+    def _decoded(self, factor: int) -> UInt8[ndarray, "h w 3"]:
+        try:
+            return decode_jpeg(self.encoded(), factor)
+        except ValueError as error:
+            where = f"{self.jpeg} of {self.name}" if isinstance(self.jpeg, Path) else self.name
+            raise UserError(f"{where}: {error}; put the picture there anew or take the record out") from None
 
 
 def decode_jpeg(data: bytes, factor: int = 1) -> UInt8[ndarray, "h w 3"]:

@@ -21,6 +21,7 @@ import numpy as np
 from fsspec.core import url_to_fs
 
 from realtime.progress import Step
+from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 from train.datasets.pack import PackedSet, labels_of, samples_of
 from train.datasets.sample import Sample
@@ -81,9 +82,8 @@ def read_tars(url: str) -> list[PackedSet]:
         if index["schema"] != SCHEMA:
             raise DatasetError(f"{url} has schema {index['schema']}, this program reads {SCHEMA}; update the program")
         return [_read(fs, url, root, entry) for entry in index["sets"]]
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        said = " ".join(str(error).split())
-        raise DatasetError(f"{url} holds no tars of this program ({type(error).__name__}: {said})") from None
+    except (*DAMAGED, ImportError) as error:
+        raise DatasetError(f"{url} holds no tars of this program ({said(error)})") from None
 
 
 def _read(fs, url: str, root: str, entry: dict) -> PackedSet:
