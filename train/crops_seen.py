@@ -27,10 +27,12 @@ class Seen:
 
 @torch.inference_mode()
 def predict(model: Decoded, samples: Sequence[Sample], size_px: int) -> Seen:
-    """Run the samples through the model, with the boxes of their labels."""
+    """Run the samples through the model, on the card where there is one, with the boxes of their labels."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
     parts = []
     for batch in plain_loader(samples, size_px=size_px):
-        joints, presence = model(batch["image"].float())
-        parts.append((joints, presence, batch["target"], batch["weight"][..., 0] > 0))
+        joints, presence = model(batch["image"].to(device).float())
+        parts.append((joints.cpu(), presence.cpu(), batch["target"], batch["weight"][..., 0] > 0))
     joints, presence, target, labelled = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     return Seen(joints.astype(np.float64), presence.astype(np.float64), target.astype(np.float64), labelled)
