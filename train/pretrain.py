@@ -28,7 +28,7 @@ from train.datasets.sample import Sample
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.metrics import pck_hits, swap_rate
 from train.plots import contact_sheet, plot_curves
-from train.ranks import is_first, rank, wait_for_all, world
+from train.ranks import is_first, rank, until, wait_for_all, world
 from train.stream import Pool
 from train.supply import Supply, SupplyOptions
 from train.synthetic.shards import free_cores
@@ -168,6 +168,7 @@ def learn(
         write_weights(weights, path)
         plot_curves(out)
         contact_sheet(weights.decoded(), validation[:SHEET], architecture.input_px, out / "predictions.jpg")
+    until(path.is_file)
     wait_for_all()
     figures = read_weights(path).card["figures"]
     assert isinstance(figures, dict)

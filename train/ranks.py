@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
+
+POLL_S = 0.5
 
 
 def launched() -> tuple[int, int]:
@@ -56,6 +59,15 @@ def gathered(parts: Sequence[Any]) -> list[Any]:
     held: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(held, list(parts))
     return [part for one in held for part in one]
+
+
+def until(ready: Callable[[], bool]) -> None:
+    """Waits for what the first process does alone and leaves on the disk, however long it takes.
+
+    A barrier gives up after half an hour, and before the first training there is none.
+    """
+    while not (is_first() or ready()):
+        time.sleep(POLL_S)
 
 
 def wait_for_all() -> None:

@@ -230,3 +230,24 @@ def test_labels_belong_to_the_weights_that_saw_the_joints(sets, tiny, tmp_path, 
         labelled = stages.cached_labels(samples, tmp_path / f"{name}.safetensors", tmp_path / "labels.npz")
         assert [s.name for s in labelled] == [s.name for s in samples]
     assert len(asked) == len(set(asked)) == 2
+
+
+def test_other_processes_wait_for_the_firsts_labels_without_having_trained_together(sets, tiny, tmp_path, monkeypatch):
+    samples, path = read_human36m(sets.human36m, "train").samples[:4], tmp_path / "labels.npz"
+    weights = tmp_path / "a.safetensors"
+    write_weights(UNTAUGHT, weights)
+    monkeypatch.setattr(stages, "epipolar_labels", lambda some, weights: (some, []))
+    stages.cached_labels(samples, weights, tmp_path / "firsts.npz")
+    monkeypatch.setattr(stages, "epipolar_labels", None)  # what the others must not call
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    polls = []
+
+    def pause(seconds: float) -> None:
+        polls.append(seconds)
+        if len(polls) == 3:
+            (tmp_path / "firsts.npz").rename(path)
+
+    monkeypatch.setattr("train.ranks.time.sleep", pause)
+    assert [s.name for s in stages.cached_labels(samples, weights, path)] == [s.name for s in samples]
+    assert len(polls) == 3

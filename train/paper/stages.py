@@ -26,7 +26,7 @@ from train.datasets.voc import holds_voc, read_voc_objects
 from train.loss import LossWeights
 from train.paper.labels import PairReport, epipolar_labels
 from train.pretrain import learn
-from train.ranks import is_first, wait_for_all
+from train.ranks import is_first, until
 from train.recipe import Phase, Recipe
 from train.stream import Pool
 from train.synthetic.shards import free_cores
@@ -172,14 +172,18 @@ def cached_labels(samples: Sequence[Sample], first: Path, path: Path) -> list[Sa
     They belong to the weights that saw the joints: with others they are made anew.
     """
     weights = read_weights(first)
-    if is_first() and not (path.is_file() and read_arrays(path, FIELDS, again=AGAIN)["weights"] == weights.sha256):
+
+    def made() -> bool:
+        return path.is_file() and str(read_arrays(path, FIELDS, again=AGAIN)["weights"]) == weights.sha256
+
+    if is_first() and not made():
         labelled, reports = epipolar_labels(samples, weights)
         for line in report_lines(reports):
             print(line)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f: np.stack([np.asarray(getattr(s, f)) for s in labelled]) for f in FIELDS if f != "weights"}
         write_arrays(path, {**arrays, "weights": np.array(weights.sha256)})
-    wait_for_all()
+    until(made)
     held = read_arrays(path, FIELDS, again=AGAIN)
     by_name = {s.name: s for s in samples}
     if missing := [name for name in held["name"] if str(name) not in by_name]:

@@ -20,7 +20,7 @@ from train.evaluate import judge_mpii
 from train.paper import figures
 from train.paper.judge import FIELD, judge_captured
 from train.paper.stages import Data, Supervision, Variant, first_stage, paper_recipe, second_stage
-from train.ranks import is_first, wait_for_all
+from train.ranks import is_first, until
 from train.recipe import Recipe
 
 Table = Literal["table1", "table2", "table3", "table4"]
@@ -100,7 +100,7 @@ def sweep(table: Table, data: Data, out: Path, *, epochs: int, seed: int, worker
             results = read_results(out) | {row.key: {**made, "epochs": epochs, "seed": seed}}
             if is_first():
                 _write(out / RESULTS, json.dumps(results, indent=2) + "\n")
-            wait_for_all()
+            until(lambda key=row.key: key in read_results(out))
     path = out / f"{table}.md"
     if is_first():
         _write(path, markdown(table, rows, results))
