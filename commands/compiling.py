@@ -16,12 +16,24 @@ def compile(
     precision: Annotated[
         Literal["auto", "fp16", "bf16", "fp32", "int8", "fp8"], typer.Option(help="Number format.")
     ] = "auto",
+    engine: Annotated[Literal["tensorrt", "rtx"], typer.Option(help="What they are built for.")] = "tensorrt",
     force: Annotated[bool, typer.Option("--force", help="Build anew what is there.")] = False,
     json_file: Json = None,
 ) -> None:
     """Build TensorRT engines for this card ahead of time; live runs then start with them."""
-    from engine.backends.tensorrt import compile_ahead
     from engine.weights import load_weights
+
+    if engine == "rtx":
+        from engine.backends import checked
+
+        checked("rtx", device, precision)
+        from engine.backends.rtx import compile_ahead as compile_for_rtx
+
+        plan = compile_for_rtx(load_weights(weights), device=device, precision=precision, force=force)
+        print(f"accepted; kept in {plan.folder}")
+        write_json(json_file, {"folder": str(plan.folder)})
+        return
+    from engine.backends.tensorrt import compile_ahead
 
     with progress_bar("TensorRT") as step:
         plan = compile_ahead(load_weights(weights), device=device, precision=precision, force=force, say=step)

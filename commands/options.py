@@ -10,7 +10,7 @@ import typer
 
 Weights = Annotated[str, typer.Option(metavar="auto|lite|full|FILE", help="The network's weights.")]
 Engine = Annotated[
-    Literal["auto", "tensorrt", "cuda", "openvino", "onnx", "eager"], typer.Option(help="What runs the network.")
+    Literal["auto", "tensorrt", "rtx", "cuda", "openvino", "onnx", "eager"], typer.Option(help="What runs the network.")
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the engine runs.")]
 Precision = Annotated[

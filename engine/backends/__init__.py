@@ -21,10 +21,11 @@ from engine.joints import EngineOutput, ScoreMap
 from engine.weights import Weights, load_weights
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"]
-NAMES = ("tensorrt", "cuda", "openvino", "onnx", "eager")
+NAMES = ("tensorrt", "rtx", "cuda", "openvino", "onnx", "eager")
 # what each can compute in
 PRECISIONS = {
     "tensorrt": ("auto", "fp16", "bf16", "fp32", "int8", "fp8"),
+    "rtx": ("auto", "fp16", "fp32"),
     "cuda": ("auto", "fp16", "bf16", "fp32"),
     "openvino": ("auto", "fp32", "bf16", "fp16", "int8"),
     "onnx": ("auto", "fp32"),
@@ -35,6 +36,7 @@ QUANTISED = ("int8", "fp8")
 # packages that an engine needs, and how to get them
 NEEDS = {
     "tensorrt": (("torch_tensorrt", "tensorrt"), 'pip install -e ".[tensorrt]"'),
+    "rtx": (("onnxruntime_ep_nv_tensorrt_rtx", "onnxruntime", "onnx", "onnxscript"), 'pip install -e ".[rtx]"'),
     "openvino": (("openvino",), "pip install openvino"),
     "onnx": (("onnxruntime", "onnx", "onnxscript"), 'pip install -e ".[onnx]"'),
 }
@@ -173,6 +175,8 @@ def _open(
         return module.OnnxEngine(weights, device=device, precision=precision, threads=threads)
     if name == "tensorrt":
         return _open_tensorrt(weights, device, precision, build)
+    if name == "rtx":
+        return module.RtxEngine(weights, device=device, precision=precision)
     if name == "cuda":
         return module.CudaEngine(weights, device=device, precision=precision)
     return module.EagerEngine(weights, device=device, precision=precision)
@@ -192,9 +196,11 @@ def checked(name: str, device: str, precision: Precision) -> str:
         raise EngineError(f"no device '{device}'; use auto, cpu or cuda")
     if name in ("openvino", "onnx"):
         return device
-    on_card = name in ("tensorrt", "cuda")
+    on_card = name in ("tensorrt", "rtx", "cuda")
     if on_card and device == "cpu":
         raise EngineError(f"{name} runs on an NVIDIA card, not on 'cpu'; leave --device out or use --engine openvino")
+    if name == "rtx":  # it sees cards by itself
+        return device
     if device == "auto":
         device = "cuda" if on_card or _cuda() else "cpu"
     if device.startswith("cuda") and not _cuda():

@@ -31,6 +31,19 @@ def driver_version(device: torch.device) -> str:
     return str(torch.version.cuda)
 
 
+def any_driver_version() -> str:
+    """Of the driver of NVIDIA cards, whatever PyTorch was built for; empty where there is none."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ""
+    command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.split("\n")[0].strip()
+
+
 def _id(device: torch.device) -> str:
     """The card's own id: the program's numbers may count other cards than the driver's."""
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)

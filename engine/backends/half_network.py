@@ -60,7 +60,7 @@ class OnceCbam(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The input, weighted by channel and by place."""
-        n = len(x)
+        n = x.shape[0]
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))])  # (2 n, c)
         hidden = torch.relu(nn.functional.linear(pooled, self.squeeze))
         weight = nn.functional.linear(hidden[:n] + hidden[n:], self.excite)

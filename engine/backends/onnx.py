@@ -20,9 +20,10 @@ from types import TracebackType
 import numpy as np
 import onnxruntime as ort
 import torch
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 from numpy import ndarray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
+from torch import nn
 
 from engine.backends import EngineError
 from engine.backends.acceptance import accept, eager_answers, judged_pictures
@@ -38,6 +39,7 @@ MODEL = "model.onnx"
 REVISION = "1"
 BATCH_MAX = 8
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+Answers = tuple[Float32[ndarray, "n 16 7"], Float32[ndarray, "n"]]
 _log = logging.getLogger(__name__)
 
 
@@ -51,23 +53,17 @@ class _Pending:
         return self.future.result()
 
 
-class OnnxEngine:
-    """Runs in float32, on the CPU or, with the package onnxruntime-gpu, on a card."""
+class SessionEngine:
+    """Cuts crops here, computes in a thread of its own; the sessions are those of who inherits."""
 
-    name = "onnx"
+    name = ""
+    description = ""
 
-    def __init__(
-        self, weights: Weights, *, device: str = "auto", precision: str = "auto", threads: int | None = None
-    ) -> None:
-        self._session = _session(weights, _providers(device), threads)
-        runs_on = "cuda" if CUDA in self._session.get_providers() else "cpu"
-        if device.startswith("cuda") and runs_on == "cpu":
-            raise EngineError("onnxruntime could not use the card; leave --device out, or use --engine cuda")
-        self.description = f"ONNX Runtime, fp32 on {runs_on}"
+    def __init__(self, weights: Weights) -> None:
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="onnx")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=self.name)
 
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Pending:
         """Crops are cut here; the network computes in a thread."""
@@ -82,7 +78,7 @@ class OnnxEngine:
         """Ends the thread, after what was handed in."""
         self._worker.shutdown()
 
-    def __enter__(self) -> OnnxEngine:
+    def __enter__(self) -> SessionEngine:
         return self
 
     def __exit__(
@@ -90,13 +86,42 @@ class OnnxEngine:
     ) -> None:
         self.close()
 
+    def _parts(self, crops: list[UInt8[ndarray, "s s 3"]]) -> Iterator[Answers]:
+        """Joints and presence of some of the crops at a time."""
+        raise NotImplementedError
+
     def _computed(self, crops: list[UInt8[ndarray, "s s 3"]]) -> EngineOutput:
         joints, presence = [np.zeros((0, 16, 7), np.float32)], [np.zeros(0, np.float32)]
-        for i in range(0, len(crops), BATCH_MAX):
-            numbers = self._session.run(None, {"crops": np.stack(crops[i : i + BATCH_MAX])})
-            joints.append(np.asarray(numbers[0]))
-            presence.append(np.asarray(numbers[1]))
+        for some_joints, some_presence in self._parts(crops):
+            joints.append(some_joints)
+            presence.append(some_presence)
         return EngineOutput(np.concatenate(joints), np.concatenate(presence))
+
+
+class OnnxEngine(SessionEngine):
+    """Runs in float32, on the CPU or, with the package onnxruntime-gpu, on a card."""
+
+    name = "onnx"
+
+    def __init__(
+        self, weights: Weights, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> None:
+        self._session = _session(weights, _providers(device), threads)
+        runs_on = "cuda" if CUDA in self._session.get_providers() else "cpu"
+        if device.startswith("cuda") and runs_on == "cpu":
+            raise EngineError("onnxruntime could not use the card; leave --device out, or use --engine cuda")
+        self.description = f"ONNX Runtime, fp32 on {runs_on}"
+        super().__init__(weights)
+
+    def _parts(self, crops: list[UInt8[ndarray, "s s 3"]]) -> Iterator[Answers]:
+        for i in range(0, len(crops), BATCH_MAX):
+            yield answered(self._session, np.stack(crops[i : i + BATCH_MAX]))
+
+
+def answered(session: ort.InferenceSession, crops_bgr: UInt8[ndarray, "n s s 3"]) -> Answers:
+    """Joints and presence, as a session says."""
+    joints, presence = session.run(["joints", "presence"], {"crops": crops_bgr})
+    return np.asarray(joints), np.asarray(presence)
 
 
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
@@ -144,7 +169,7 @@ def export_checked(weights: Weights, path: Path) -> Agreement:
         session = _loaded(temporary, [CPU], None)
         pictures = judged_pictures(weights.architecture.input_px)
         parts = np.split(pictures, range(BATCH_MAX, len(pictures), BATCH_MAX))
-        ours = np.concatenate([np.asarray(session.run(["joints"], {"crops": part})[0]) for part in parts])
+        ours = np.concatenate([answered(session, part)[0] for part in parts])
         theirs = eager_answers(weights, pictures, torch.device("cpu"))
         seen = accept(ours, theirs, weights.architecture, engine="onnx", precision="fp32")
         temporary.replace(path)
@@ -153,13 +178,16 @@ def export_checked(weights: Weights, path: Path) -> Agreement:
     return seen
 
 
-def export(weights: Weights, path: Path) -> None:
-    """Write network and decode as ONNX: `crops` (n, s, s, 3) uint8 BGR in, `joints` and `presence` out."""
+def export(weights: Weights, path: Path, graph: nn.Module | None = None) -> None:
+    """Write network and decode as ONNX: `crops` (n, s, s, 3) uint8 BGR in, `joints` and `presence` out.
+
+    `graph`: in place of the one for CPUs, which computes in float32.
+    """
     side = weights.architecture.input_px
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
     with _quiet():
         torch.onnx.export(
-            CpuGraph(weights),
+            CpuGraph(weights) if graph is None else graph,
             (example,),
             str(path),
             dynamo=True,

@@ -34,6 +34,7 @@ class Plan:
     device: torch.device
     precision: str
     name: str  # of the folder in the cache: weights, card, driver, versions, precision and shape are in it
+    again: str = COMPILE  # what tries again
 
     @property
     def folder(self) -> Path:
@@ -49,7 +50,7 @@ class Plan:
     def check(self) -> None:
         """RefusedError where what was built before was refused."""
         if (reason := self.refusal) is not None:
-            raise RefusedError(f"{reason}; {COMPILE} tries again")
+            raise RefusedError(f"{reason}; {self.again} tries again")
 
     def about(self) -> dict[str, Any]:
         """What was found when it was built."""
