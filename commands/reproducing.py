@@ -16,7 +16,7 @@ def reproduce(
     mpii: Annotated[Path, typer.Option(metavar="FOLDER", help="MPII Human Pose.")],
     human36m: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Human3.6M; table 3 needs none.")] = None,
     voc: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Pascal VOC 2012: things that hide people; else shapes.")
+        Path | None, typer.Option(metavar="FOLDER", help="Pascal VOC 2012 or COCO: what hides people; else shapes.")
     ] = None,
     imagenet: Annotated[
         Path | None, typer.Option(metavar="FILE|FOLDER", help="Torchvision's ResNet checkpoints.")

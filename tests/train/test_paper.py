@@ -6,6 +6,7 @@ joints with noise are put in its place. Everything else is the program's own.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -214,6 +215,29 @@ def test_the_commands_say_what_is_missing(sets, tiny, tmp_path, capsys):
     assert main(["pretrain", str(sets.mpii), "--epochs", "3", "--out", str(tmp_path / "run")]) == 2
     assert main(["pretrain", str(sets.mpii), "--preset", "paper", "--crops", "3", "--out", str(tmp_path / "run")]) == 2
     assert data_in([sets.voc, sets.human36m, sets.mpii]) == sets
+
+
+def test_things_of_coco_hide_people_where_there_is_no_voc(sets, tmp_path):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "val2017").mkdir()
+    image = np.full((120, 160, 3), 90, np.uint8)
+    image[20:80, 30:90] = (0, 0, 255)
+    cv2.imwrite(str(tmp_path / "val2017" / "1.jpg"), image)
+    square = [[30, 20, 89, 20, 89, 79, 30, 79]]
+    labels_of = [
+        {"id": k, "image_id": 1, "category_id": category, "iscrowd": 0, "segmentation": square}
+        for k, category in enumerate((1, 18))  # a person, a dog
+    ]
+    content = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": labels_of}
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
+    (thing,) = stages.things_that_hide(tmp_path).cutouts
+    assert thing.shape == (60, 60, 4)
+    assert np.abs(thing[30, 30].astype(int) - (0, 0, 255, 255)).max() < 10
+    assert data_in([tmp_path, sets.human36m, sets.mpii]).voc == tmp_path
+    assert data_in([tmp_path, sets.voc, sets.human36m, sets.mpii]).voc == sets.voc
+    assert len(stages.things_that_hide(sets.voc).cutouts) == 1
+    with pytest.raises(DatasetError, match="is not Pascal VOC 2012"):
+        stages.things_that_hide(sets.mpii)
 
 
 def test_labels_belong_to_the_weights_that_saw_the_joints(sets, tiny, tmp_path, monkeypatch):

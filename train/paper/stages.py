@@ -30,7 +30,7 @@ from train.ranks import is_first, until
 from train.recipe import Phase, Recipe
 from train.stream import Pool
 from train.synthetic.shards import free_cores
-from train.synthetic.sources import Sources
+from train.synthetic.sources import SourceFolders, Sources
 
 Supervision = Literal["self", "full"]
 SUPERVISION: dict[str, Supervision] = {"paper": "self", "paper-supervised": "full"}  # by preset
@@ -48,7 +48,7 @@ class Data:
 
     mpii: Path
     human36m: Path | None = None
-    voc: Path | None = None  # None: made-up shapes hide people
+    voc: Path | None = None  # or COCO in its stead; None: made-up shapes hide people
     imagenet: Path | None = None  # a torchvision checkpoint, or a folder of them; None: a random start
 
 
@@ -105,7 +105,19 @@ def data_in(folders: Sequence[Path], imagenet: Path | None = None) -> Data:
     if mpii is None or human36m is None:
         lacking = "MPII" if mpii is None else "Human3.6M"
         raise DatasetError(f"no folder of {lacking} was given; `python run.py datasets` says how to get it")
-    return Data(mpii, human36m, next((f for f in folders if holds_voc(f)), None), imagenet)
+    things = next((f for holds in (holds_voc, _holds_coco_objects) for f in folders if holds(f)), None)
+    return Data(mpii, human36m, things, imagenet)
+
+
+def things_that_hide(folder: Path) -> Sources:
+    """Objects of Pascal VOC, or of COCO in its stead. DatasetError where the folder holds neither."""
+    if _holds_coco_objects(folder):
+        return Sources(cutouts=SourceFolders(coco=folder).read().cutouts)
+    return Sources(cutouts=tuple(read_voc_objects(folder)[0]))
+
+
+def _holds_coco_objects(folder: Path) -> bool:
+    return any(folder.glob("annotations/instances_*.json"))
 
 
 def train_by_preset(
@@ -146,7 +158,7 @@ def second_stage(
     if supervision == "self":
         samples = cached_labels(samples, first, first.parent / LABELS)
     start = read_weights(first).state if variant.transfer else _from_imagenet(data, variant)
-    occluders = Sources(cutouts=tuple(read_voc_objects(data.voc)[0])) if data.voc and variant.occlusion else None
+    occluders = things_that_hide(data.voc) if data.voc and variant.occlusion else None
     found = [Found(data.human36m, "captured", samples, tuple(reading.lines()))]
     validation = read_mpii(data.mpii, "valid").samples  # never test subjects
     what = {"name": variant.name, "architecture": variant.architecture, "recipe": recipe, "occluders": occluders}
