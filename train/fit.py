@@ -31,7 +31,7 @@ from train.metrics import pck, swap_rate
 from train.products import with_products
 from train.ranks import gathered, is_first, launched, mean_of, of_first, world
 from train.recipe import Phase, Recipe
-from train.stream import Batch, Pool
+from train.stream import Batch, Pool, as_said
 from train.synthetic.sources import Sources
 
 MAX_GRADIENT_NORM = 5.0
@@ -211,6 +211,8 @@ def fit(
             if clock.interrupted:
                 raise KeyboardInterrupt from None
             raise
+        except UserError as error:
+            raise as_said(error) from None
     return training, _state(training)
 
 

@@ -13,6 +13,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from engine.errors import UserError
 from train.augment import Augmentation, Crop, augmented, plain
 from train.datasets.sample import Sample
 from train.synthetic.sources import Sources
@@ -122,6 +123,14 @@ def collate(crops: Sequence[Crop]) -> Batch:
 def loader(stream: CropStream, *, workers: int) -> DataLoader:
     """Batches prepared by other processes while the network computes."""
     return DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+
+
+def as_said(error: UserError) -> UserError:
+    """The error in the words it was raised with: from a loader's process it comes with a traceback around them."""
+    lines = str(error).splitlines()
+    if not lines or not lines[0].startswith("Caught "):
+        return error
+    return UserError(lines[-1].partition(": ")[2])
 
 
 def plain_loader(samples: Sequence[Sample], *, size_px: int, batch: int = 50) -> DataLoader:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from scipy.io import loadmat, savemat
 
 from engine.errors import UserError
 from tests.train.conftest import lsp_joints, write_lsp
+from tests.train.distributed_run import BATCH, TINY, recipe
 from tests.train.miniature_sets import (
     npz_with_a_hostile_pickle,
     write_coco,
@@ -30,6 +33,8 @@ from train.datasets.labelled2d import DatasetError, read_labelled2d
 from train.datasets.lsp import read_lsp
 from train.datasets.mpii import read_mpii
 from train.datasets.pickles import read_object_array
+from train.fit import fit
+from train.stream import Pool
 
 
 def test_damaged_records_are_counted_and_named(tmp_path):
@@ -205,3 +210,16 @@ def test_a_picture_that_is_damaged_behind_its_header_is_named_when_it_is_needed(
     for needed in (sample.image_bgr, lambda: sample.reduced(2)):
         with pytest.raises(UserError, match=r"train00002\.jpg of train00002\.jpg #2: not a readable JPEG \(200 bytes"):
             needed()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_training_that_meets_a_damaged_picture_says_so_in_one_line(tmp_path, workers):
+    samples = read_mpii(write_mpii_json(tmp_path / "set")).samples
+    for sample in samples:
+        sample.jpeg.write_bytes(sample.encoded()[:200])
+    few = replace(recipe(BATCH), workers=workers)
+    with pytest.raises(UserError) as caught:
+        fit(TINY, [Pool("labelled", samples, 1.0)], samples, few, tmp_path / "run")
+    assert re.fullmatch(
+        r"\S+/set/images/(\S+\.jpg) of \1 #\d: not a readable JPEG .* take the record out", str(caught.value)
+    )
