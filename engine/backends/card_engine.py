@@ -12,12 +12,13 @@ from numpy import ndarray
 
 from engine.backends.card_crop import crop_numbers
 from engine.backends.lanes import Lane
-from engine.backends.slots import BATCHES, Network, Slot, SlotTicket
+from engine.backends.slots import BATCHES, Network, Slot, SlotTicket, batches_of
 from engine.crop import Box, camera_matrix
 from engine.joints import EngineOutput
 from engine.weights import Weights
 
 SLOTS = 2
+DEVICE_TIMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ class CardEngine:
         """Take all memory and record all programs for frames of this (height, width), before the first comes."""
         self._make_room(frame_shape)
         self._record_all()
+
+    def device_ms(self, frame_shape: tuple[int, int], people: int) -> list[float]:
+        """By the card's clock, from a frame on the card to its numbers: crop, network and decode; several times."""
+        self.prepare(frame_shape)
+        programs = [self._slots[0].program(batch) for batch in batches_of(people)]
+        return [sum(self._lane.time_ms(program.run) for program in programs) for _ in range(DEVICE_TIMES)]
 
     def close(self) -> None:
         """Read what is still under way and give the card's memory back."""

@@ -7,6 +7,7 @@ tested without a card.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
@@ -52,6 +53,10 @@ class Lane(Protocol):
         """A mark at this point of the queue."""
         ...
 
+    def time_ms(self, run: Callable[[], None]) -> float:
+        """How long something recorded takes, by the device's clock. Waits for it."""
+        ...
+
     def release(self) -> None:
         """Wait for everything. What was recorded is not run again, and its memory is not shared any more."""
         ...
@@ -87,6 +92,12 @@ class DirectLane:
     def mark(self) -> Mark:
         """Already reached."""
         return _Past()
+
+    def time_ms(self, run: Callable[[], None]) -> float:
+        """By the clock."""
+        begin_s = time.perf_counter()
+        run()
+        return (time.perf_counter() - begin_s) * 1e3
 
     def release(self) -> None:
         """Nothing to wait for."""
@@ -165,6 +176,16 @@ class CardLane:
         event = torch.cuda.Event()
         event.record(self._computing)
         return _EventMark(event)
+
+    def time_ms(self, run: Callable[[], None]) -> float:
+        """Between two events on the computing stream, with nothing else on it."""
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        self._computing.synchronize()
+        begin.record(self._computing)
+        run()
+        end.record(self._computing)
+        end.synchronize()
+        return begin.elapsed_time(end)
 
     def release(self) -> None:
         """A pool whose graphs are gone cannot be shared again, so the next graphs get one of their own."""

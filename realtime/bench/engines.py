@@ -15,6 +15,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from engine.backends import NAMES, Engine, EngineError, Precision, open_engine
+from engine.backends.card_engine import CardEngine
 from engine.weights import Weights
 from realtime.bench.memory import resident_mb
 from realtime.bench.scene import Sight
@@ -26,11 +27,12 @@ ROWS: dict[str, tuple[Precision, ...]] = {
     "openvino": ("fp32", "bf16", "int8"),
     "onnx": ("fp32",),
     "cuda": ("fp16",),
-    "tensorrt": ("fp16",),
+    "tensorrt": ("fp16", "int8", "fp8"),
+    "rtx": ("fp16",),
 }
 # mean over people and joints of the distance to the reference in the picture's plane, in cells of the heatmap; a
 # cell is 2 % of the box, and what an engine may cost is a small part of the network's own error of several cells
-GATE_CELLS: dict[Precision, float] = {"fp32": 0.05, "bf16": 0.5, "fp16": 0.2, "int8": 0.7}
+GATE_CELLS: dict[Precision, float] = {"fp32": 0.05, "bf16": 0.5, "fp16": 0.2, "int8": 0.7, "fp8": 0.7}
 CALLS_PER_ROUND = 6
 # people in one call, and how often each is timed
 PEOPLE, BATCH_CALLS = (2, 4, 8), 3
@@ -45,6 +47,8 @@ class EngineRow:
     description: str = ""
     refused: str | None = None  # why it does not take part
     open_s: float = 0.0
+    build_s: float | None = None  # of an engine that is built once and kept; `open_s` is without it
+    device_ms: dict[int, float] = field(default_factory=dict)  # by the card's clock, with so many people
     memory_mb: float = 0.0  # what the process grew by
     difference_cells: float = 0.0  # mean distance to the reference
     difference_cells_p99: float = 0.0
@@ -80,7 +84,8 @@ def open_rows(
 ) -> tuple[list[EngineRow], list[OpenedRow]]:
     """Every row in order, and those that run here and say what the reference says. The reference is always among them.
 
-    An engine that cannot run or that disagrees is kept as a row with its reason.
+    An engine that cannot run or that disagrees is kept as a row with its reason; one that does not open in its first
+    precision is not asked for the others.
     """
     rows: list[EngineRow] = []
     opened: list[OpenedRow] = []
@@ -91,6 +96,8 @@ def open_rows(
             rows.append(row)
             say(row.name)
             engine = _opened(row, weights)
+            if engine is None and precision == ROWS[name][0]:
+                break
             if engine is None:
                 continue
             joints = _answers(engine, sight)
@@ -135,6 +142,15 @@ def time_batches(opened: Sequence[OpenedRow], sight: Sight) -> None:
             one.row.batch_ms[people] = float(np.median(times[one.row.name]))
 
 
+def time_on_card(opened: Sequence[OpenedRow], sight: Sight) -> None:
+    """Fills what engines for cards take by the card's own clock."""
+    for one in opened:
+        if isinstance(one.engine, CardEngine):
+            shape = (sight.images[0].shape[0], sight.images[0].shape[1])
+            for people in (1, *PEOPLE):
+                one.row.device_ms[people] = float(np.median(one.engine.device_ms(shape, people)))
+
+
 def ratio(slow: EngineRow, fast: EngineRow, *, cpu: bool = True) -> float:
     """How many times as long one takes as the other: the median over rounds, of processor time or of the clock."""
     if cpu:
@@ -159,9 +175,20 @@ def _opened(row: EngineRow, weights: Weights) -> Engine | None:
     except EngineError as error:
         row.refused = str(error)
         return None
+    if isinstance(engine, CardEngine) and row.engine == "tensorrt":  # it may have been built just now
+        engine.close()
+        row.build_s = _build_s(weights, row.precision)
+        begin = time.perf_counter()
+        engine = open_engine(row.engine, weights, precision=row.precision)
     row.open_s, row.memory_mb = time.perf_counter() - begin, resident_mb() - before_mb
     row.description = engine.description
     return engine
+
+
+def _build_s(weights: Weights, precision: Precision) -> float:
+    from engine.backends.tensorrt_plan import plan
+
+    return sum(batch["build_s"] for batch in plan(weights, precision=precision).about()["batches"].values())
 
 
 def _answers(engine: Engine, sight: Sight) -> Float32[ndarray, "n 16 3"]:

@@ -33,6 +33,8 @@ def table(report: dict[str, Any]) -> str:
         lines.append(
             f"| {row['engine']} {row['precision']} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | {round(ratio, 1):g} |"
         )
+    if "card" in report:
+        lines += ["", *_on_card(report["card"])]
     webcam = next(row for row in report["cameras"] if row["camera_fps"] == 30.0 and row["window"] == "none")
     lines += [
         "",
@@ -41,6 +43,22 @@ def table(report: dict[str, Any]) -> str:
         f"{webcam['cores']:.2f} of a core. ",
     ]
     return "\n".join(lines)
+
+
+def _on_card(card: dict[str, Any]) -> list[str]:
+    """Stage by stage, and how near to what the card can do."""
+    stages = [name.removesuffix("_ms") for name in card["stages"][0] if name.endswith("_ms") and name != "least_ms"]
+    lines = [
+        f"On the card, ms by its own clock (`cuda`; peaks {card['peak_tflops']:.0f} TFLOP/s, "
+        f"{card['peak_gb_per_s']:.0f} GB/s, measured):",
+        "",
+        f"| people | {' | '.join(stages)} | share of the roofline |",
+        f"| --- | {' | '.join('---' for _ in stages)} | --- |",
+    ]
+    for row in card["stages"]:
+        times = " | ".join(f"{row[f'{stage}_ms']:.3f}" for stage in stages)
+        lines.append(f"| {row['people']} | {times} | {100 * row['roofline_share']:.0f} % |")
+    return lines
 
 
 def renewed(text: str, report: dict[str, Any]) -> str:

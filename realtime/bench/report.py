@@ -15,9 +15,22 @@ import torch
 from engine.backends.card import ask_driver
 from realtime.bench.chain import CameraRow, FileRow
 from realtime.bench.engines import REFERENCE, EngineRow, ratio
+from realtime.bench.stages import CardRows, as_dict, stage_dict
 
 SCHEMA = 1
-PACKAGES = ("torch", "torch_tensorrt", "tensorrt", "openvino", "onnxruntime", "numpy", "opencv-python", "av", "open3d")
+PACKAGES = (
+    "torch",
+    "torch_tensorrt",
+    "tensorrt",
+    "openvino",
+    "onnxruntime",
+    "nvidia-modelopt",
+    "onnxruntime-ep-nv-tensorrt-rtx",
+    "numpy",
+    "opencv-python",
+    "av",
+    "open3d",
+)
 # of the card, under load: its clocks say whether it was held back
 DRIVER_SAYS = ("driver_version", "clocks.sm", "clocks.max.sm", "clocks.mem", "temperature.gpu", "power.draw")
 
@@ -31,6 +44,7 @@ class Report:
     engines: list[EngineRow]
     files: list[FileRow]
     cameras: list[CameraRow]  # the first is three times as fast as the engine, without a window
+    card: CardRows | None = None
 
     def ratios(self) -> dict[str, float]:
         """What can be compared between machines that are busy."""
@@ -65,6 +79,7 @@ class Report:
             "engines": [_engine(row) for row in self.engines],
             "files": [_file(row) for row in self.files],
             "cameras": [_camera(row) for row in self.cameras],
+            **({} if self.card is None else {"card": as_dict(self.card)}),
         }
 
     def as_markdown(self) -> str:
@@ -80,6 +95,11 @@ class Report:
             markdown_table(f"A camera of 720 lines, {self.chosen}", [_camera(row) for row in self.cameras]),
             markdown_table("Ratios", [{"what": name, "ratio": value} for name, value in self.ratios().items()]),
         ]
+        if self.card is not None:
+            peaks = self.card.peaks
+            reached = f"{peaks.flop_per_s / 1e12:.0f} TFLOP/s, {peaks.bytes_per_s / 1e9:.0f} GB/s"
+            title = f"On the card, `cuda` stage by stage; measured peaks {reached}"
+            parts.insert(3, markdown_table(title, [stage_dict(row) for row in self.card.stages]))
         return "\n\n".join(parts) + "\n"
 
     def write(self, folder: Path) -> list[Path]:
@@ -125,6 +145,8 @@ def _engine(row: EngineRow) -> dict[str, object]:
         "p99_ms": round(row.percentile_ms(0.99), 2),
         "cpu_ms": round(float(np.median(row.cpu_ms)), 2),
         "open_s": round(row.open_s, 2),
+        **({} if row.build_s is None else {"build_s": round(row.build_s, 1)}),
+        **({"device_ms": {str(n): round(ms, 3) for n, ms in row.device_ms.items()}} if row.device_ms else {}),
         "memory_mb": round(row.memory_mb),
         "difference_cells": round(row.difference_cells, 4),
         "difference_cells_p99": round(row.difference_cells_p99, 4),
@@ -133,12 +155,13 @@ def _engine(row: EngineRow) -> dict[str, object]:
 
 
 def _without_batches(row: EngineRow) -> dict[str, object]:
-    return {name: value for name, value in _engine(row).items() if name != "batch_ms"}
+    return {name: value for name, value in _engine(row).items() if name not in ("batch_ms", "device_ms")}
 
 
 def _batches(row: EngineRow) -> dict[str, object]:
     times = {f"{people} people": round(ms, 1) for people, ms in row.batch_ms.items()}
-    return {"engine": row.engine, "precision": row.precision, **times}
+    device = {f"{people} people, by the card's clock": round(ms, 3) for people, ms in row.device_ms.items()}
+    return {"engine": row.engine, "precision": row.precision, **times, **device}
 
 
 def _file(row: FileRow) -> dict[str, object]:

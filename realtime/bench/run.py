@@ -6,12 +6,17 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from engine.backends import NAMES, Engine, open_engine
+from engine.backends.lanes import CardLane
 from engine.weights import Weights, load_weights
 from realtime.bench.chain import CameraRow, FileRow, Window, run_camera, run_file
-from realtime.bench.engines import median_ms, open_rows, time_batches, time_in_turns
+from realtime.bench.engines import median_ms, open_rows, time_batches, time_in_turns, time_on_card
 from realtime.bench.report import Report
+from realtime.bench.roofline import measured_peaks
 from realtime.bench.scene import Sight, read_sights, write_clip
+from realtime.bench.stages import PEOPLE, CardRows, time_stages
 from realtime.progress import Step
 from realtime.session import spare_threads
 from realtime.viewer import has_screen
@@ -48,12 +53,20 @@ def bench(weights_name: str = "auto", *, engine: str = "auto", effort: Effort = 
     rows, opened = open_rows(weights, sight, names, say=lambda name: step(0, effort.rounds, f"opening {name}"))
     time_in_turns(opened, sight, effort.rounds, step=lambda done: step(done, effort.rounds, "engines in turns"))
     time_batches(opened, sight)
+    time_on_card(opened, sight)
     for one in opened:
         one.engine.close()
+    card = _card(weights, sight) if torch.cuda.is_available() else None
     files = _files(engine, weights, effort, sight, step)
     with open_engine(engine, weights, threads=spare_threads()) as live:
         cameras = _cameras(live, effort, sight, step)
-        return Report(f"{weights.name} {weights.sha256[:12]}", live.description, rows, files, cameras)
+        return Report(f"{weights.name} {weights.sha256[:12]}", live.description, rows, files, cameras, card)
+
+
+def _card(weights: Weights, sight: Sight) -> CardRows:
+    lane = CardLane("cuda")
+    peaks = measured_peaks(lane)
+    return CardRows(peaks, [time_stages(weights, lane, sight, peaks, people, "fp16") for people in PEOPLE])
 
 
 def _files(engine: str, weights: Weights, effort: Effort, sight: Sight, step: Step) -> list[FileRow]:
