@@ -84,13 +84,13 @@ def main(source, *, own):
         plan = finetuning.Plan((folder,), Path(place) / "run", 1.0, crops=3200, people=512, pictures=False)
         finetuned = finetuning.finetune(plan, base, engine=ENGINE, step=lambda _: quiet)
         for when, figures, weights in (
-            ("before", finetuned.before, base),
-            ("after", finetuned.after, finetuned.weights),
+            ("before", finetuned.before.takes, base),
+            ("after", finetuned.after.takes, finetuned.weights),
         ):
             (of_take,) = figures.values()
             n_mm, p_mm = against_reference_mm(source, folder, cameras, weights)
             print(f"{when}: agreement {of_take[0].n_mpjpe_mm:.1f} mm; reference N-MPJPE {n_mm:.1f}, P-MPJPE {p_mm:.1f}")
-        print(f"share of new {finetuned.mix.share}; {finetuned.verdict.light}")
+        print(f"share of new {finetuned.rounds[-1].mix.share}; {finetuned.verdict.light}")
         print("\n".join(reason.text for reason in finetuned.verdict.reasons))
 
 
