@@ -32,6 +32,7 @@ NOMINAL_FOCAL_PX = 950.0
 # weights of the labels know how to treat; other people, other moments and exchanged lenses miss by far more
 MISS_PX = (10.0, 25.0)
 COMPANY = (0.1, 0.3)  # share of looks that saw somebody else: yellow, red
+COMPANY_LOOKS = 3  # that saw somebody: fewer may be furniture
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +157,5 @@ def _company(joints: Mapping[str, CameraJoints], names: tuple[str, str]) -> Iter
         share = joints[name].company
         if share > COMPANY[0]:
             text = f"{name} saw a second person in {100 * share:.0f} % of the looks: one person alone should be there"
-            yield Reason("red" if share > COMPANY[1] else "yellow", text)
+            often = share > COMPANY[1] and (joints[name].others > 0).sum() >= COMPANY_LOOKS
+            yield Reason("red" if often else "yellow", text)
