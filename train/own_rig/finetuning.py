@@ -133,14 +133,17 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     """
     for folder in plan.takes:
         read_labels(folder)  # says what is missing before anything is computed
-    regression = regression_samples(people=plan.regression_people, step=step("people to remember"))
     labels = {take: true_labels(take) for take in plan.takes} if plan.truth else {}
+    taught = _lessons(plan, labels, step)
+    regression = regression_samples(people=plan.regression_people, step=step("people to remember"))
     before = judged_once(plan.out, plan.takes, base, engine, regression, step("before"))
-    rounds = [_round(plan, plan.out, base, base, labels, regression, step)]
+    rounds = [_round(plan, plan.out, base, base, taught, regression, step)]
     for number in range(2, plan.rounds + 1):
         home, last = plan.out / f"round_{number}", rounds[-1].weights
-        labels = labels if plan.truth else _labelled_anew(plan, home, last, engine, step(f"labels of round {number}"))
-        rounds.append(_round(plan, home, base, last, labels, regression, step))
+        if not plan.truth:
+            labels = _labelled_anew(plan, home, last, engine, step(f"labels of round {number}"))
+            taught = _lessons(plan, labels, step)
+        rounds.append(_round(plan, home, base, last, taught, regression, step))
     weights = rounds[-1].weights
     after = judge(plan.takes, weights, engine, regression, step("after"))
     verdict = gate(before.judged, after.judged)
@@ -154,14 +157,17 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     return Finetuned(weights, path, before, after, verdict, _lens_keys(plan.takes), tuple(rounds))
 
 
-def _round(
-    plan: Plan, home: Path, base: Weights, last: Weights, labels: Mapping[Path, TakeLabels],
-    regression: Sequence[Sample], step: Callable[[str], Step],
-) -> Round:  # fmt: skip
-    """Goes on from the `last` weights, in `home`; how much is kept is a matter between `base` and what came of it."""
-    taught = lessons(
+def _lessons(plan: Plan, labels: Mapping[Path, TakeLabels], step: Callable[[str], Step]) -> Lessons:
+    return lessons(
         plan.takes, plan.out, people=plan.people, synthetic=plan.synthetic, seed=plan.seed, labels=labels, step=step
     )
+
+
+def _round(
+    plan: Plan, home: Path, base: Weights, last: Weights, taught: Lessons, regression: Sequence[Sample],
+    step: Callable[[str], Step],
+) -> Round:  # fmt: skip
+    """Goes on from the `last` weights, in `home`; how much is kept is a matter between `base` and what came of it."""
     recipe = replace(recipe_of(plan, base.architecture.input_px), window=base.window)
     _configure(plan, home, last, recipe, {pool.name: len(pool.samples) for pool in taught.pools})
     step("training")  # has a bar of its own
