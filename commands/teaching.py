@@ -107,7 +107,7 @@ def _before_after(done: Finetuned) -> list[str]:
     from train.evaluate_takes import table, table_of_kinds
 
     before, after = done.before.figures, done.after.figures
-    lines = ["before:", table(before), "after:", table(after), table_of_kinds(before, after)]
+    lines = ["before:", table(before), "after:", table(after), table_of_kinds(before=before, after=after)]
     share = 100 * done.rounds[-1].mix.share
     lines.append(f"{share:.0f} % of what was learned is kept: best on what was neither learned nor judged")
     taken = done.verdict.light != "red"
@@ -182,5 +182,5 @@ def judge_takes(
         said = f"{when}: " if before is not None else ""
         print(f"{said}{opened.description}, weights {network.name} {network.sha256[:12]}\n{table(figures)}")
         record[when] = [{"name": f.name, **f.summary()} for f in figures]
-    print(table_of_kinds(found.get("before", found["after"]), found["after"]))
+    print(table_of_kinds(**found))
     write_json(json_file, record)

@@ -134,15 +134,14 @@ def table(figures: Sequence[TakeFigures]) -> str:
     return "\n".join(lines)
 
 
-def table_of_kinds(before: Sequence[TakeFigures], after: Sequence[TakeFigures]) -> str:
-    """What each kind of pose gained, for a terminal: figures of the same takes, in the same order."""
-    lines = [f"{'MPJPE, mm':<32}  frames  before  after"]
-    for old, new in zip(before, after, strict=True):
-        was = {k.kind: k.mpjpe_mm for k in old.per_kind}
-        lines += [
-            f"{old.kind + ', ' + k.kind:<32}  {k.frames:6d}  {was.get(k.kind, float('nan')):6.1f}  {k.mpjpe_mm:5.1f}"
-            for k in new.per_kind
-        ]
+def table_of_kinds(**networks: Sequence[TakeFigures]) -> str:
+    """Each kind of pose for a terminal, a column for each network: figures of the same takes, in the same order."""
+    lines = [f"{'MPJPE, mm':<32}  frames  " + "  ".join(f"{name:>6}" for name in networks)]
+    for of_take in zip(*networks.values(), strict=True):
+        columns = [{k.kind: k.mpjpe_mm for k in f.per_kind} for f in of_take]
+        for k in of_take[-1].per_kind:
+            errors = "  ".join(f"{column.get(k.kind, float('nan')):6.1f}" for column in columns)
+            lines.append(f"{of_take[-1].kind + ', ' + k.kind:<32}  {k.frames:6d}  {errors}")
     return "\n".join(lines)
 
 

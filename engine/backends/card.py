@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 import torch
 
@@ -12,15 +13,9 @@ ASK_S = 10.0
 
 def ask_driver(device: torch.device, *fields: str) -> dict[str, str]:
     """Fields of `nvidia-smi --help-query-gpu` of one card; empty where there is no card or no such program."""
-    program = shutil.which("nvidia-smi")
-    if device.type != "cuda" or program is None:
+    if device.type != "cuda" or not (said := _said(*fields, of=(f"--id={_id(device)}",))):
         return {}
-    command = [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits", f"--id={_id(device)}"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    values = [value.strip() for value in done.stdout.strip().split(",")]
+    values = [value.strip() for value in said.split(",")]
     return dict(zip(fields, values, strict=True)) if len(values) == len(fields) else {}
 
 
@@ -33,15 +28,20 @@ def driver_version(device: torch.device) -> str:
 
 def any_driver_version() -> str:
     """Of the driver of NVIDIA cards, whatever PyTorch was built for; empty where there is none."""
+    return _said("driver_version").partition("\n")[0]
+
+
+def _said(*fields: str, of: Sequence[str] = ()) -> str:
+    """A line for each card; empty where there is no such program, or it fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return ""
-    command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+    command = [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits", *of]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.split("\n")[0].strip()
+    return done.stdout.strip()
 
 
 def _id(device: torch.device) -> str:

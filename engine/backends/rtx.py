@@ -70,15 +70,14 @@ class RtxEngine(SessionEngine):
             self._sessions = {batch: _session(folder, card, batch) for batch in BATCHES}
             pictures = judged_pictures(weights.architecture.input_px)
             ours = np.concatenate([joints for joints, _ in self._parts(list(pictures))])
+            with np.load(folder / ANSWERS, allow_pickle=False) as kept:
+                accept(ours, kept["joints"], weights.architecture, engine=self.name, precision=precision)
         except RefusedError as error:
             wanted.refuse(str(error))
             raise
         except Exception as error:  # of the plug-in: it has no type of its own
             reason = " ".join(str(error).split())[:200]
             raise EngineError(f"the rtx engine does not start ({reason}); {COMPILE_ANEW}, or --engine cuda") from error
-        with np.load(folder / ANSWERS, allow_pickle=False) as kept:
-            theirs = kept["joints"]
-        _judge(ours, theirs, wanted)
         self.description = f"TensorRT for RTX, {precision} on {_name(card)}"
         super().__init__(weights)
 
@@ -103,15 +102,6 @@ def compile_ahead(weights: Weights, *, device: str, precision: Precision, force:
 
 def _index(device: str) -> int:
     return int(device.partition(":")[2] or 0)
-
-
-def _judge(ours: Float32[ndarray, "n 16 7"], theirs: Float32[ndarray, "n 16 7"], wanted: Plan) -> None:
-    """RefusedError where the answers differ, which is remembered."""
-    try:
-        accept(ours, theirs, wanted.weights.architecture, engine="rtx", precision=wanted.precision)
-    except RefusedError as error:
-        wanted.refuse(str(error))
-        raise
 
 
 def _card(index: int) -> ort.OrtEpDevice:

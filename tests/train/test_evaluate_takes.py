@@ -40,8 +40,10 @@ def test_a_network_that_sees_right_agrees_and_one_that_errs_does_not(scene, tmp_
     assert sum(k.frames for k in sides) == error.frames  # each frame shows one side
     mean_mm = sum(k.frames * k.mpjpe_mm for k in sides) / error.frames
     assert mean_mm == pytest.approx(error.mpjpe_mm)
-    shown = table_of_kinds([agreement], [worse]).splitlines()
+    shown = table_of_kinds(before=[agreement], after=[worse]).splitlines()
     assert len(shown) == 1 + len(worse.per_kind)
+    assert shown[0].split() == ["MPJPE,", "mm", "frames", "before", "after"]
+    assert "before" not in table_of_kinds(after=[worse])
     assert worse.summary()["mpjpe_mm_per_kind"][sides[0].kind]["frames"] == sides[0].frames
 
 

@@ -148,7 +148,8 @@ def finetune(plan: Plan, base: Weights, *, engine: str = "auto", step: Callable[
     after = judge(plan.takes, weights, engine, regression, step("after"))
     verdict = gate(before.judged, after.judged)
     own_rig = {"before": asdict(before.judged), "after": asdict(after.judged), "verdict": verdict.light}
-    weights = replace(weights, card={**weights.card, "own_rig": own_rig})
+    seen = {"images_seen": sum(r.images_seen for r in rounds), "hours": round(sum(r.hours for r in rounds), 4)}
+    weights = replace(weights, card={**weights.card, **seen, "own_rig": own_rig})
     path = plan.out / "finetuned.safetensors"
     write_weights(weights, path)
     if plan.pictures:

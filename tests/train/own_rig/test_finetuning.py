@@ -108,6 +108,7 @@ def test_a_later_round_learns_from_labels_of_the_newest_weights_and_the_take_kee
     assert taught == [{}, {folder: pytest.approx(0.5 * float(read_labels(folder).weight.max()))}]
     assert labels_hash(folder) == own
     assert done.summary()["images"] == 64
+    assert read_weights(done.path).card["images_seen"] == 64
 
 
 @pytest.mark.parametrize("better", [True, False])

@@ -14,6 +14,7 @@ from tests.realtime.takes.walked_take import Scene, SceneTeacher
 from train.own_rig.label_report import lines, write_label_report
 from train.own_rig.labelling import label_take, labelled_anew
 from train.own_rig.labels import LabelError, read_labels
+from train.own_rig.placing import place
 from train.own_rig.teachers import FileTeacher
 
 SECONDS = 12.0
@@ -126,6 +127,14 @@ def test_takes_that_must_not_teach_are_refused_with_the_reason(changes, says, tm
     said = "\n".join(lines(done, teacher="x"))
     assert "RED" in said
     assert says in said
+
+
+@pytest.mark.parametrize(("others", "light"), [((0, 1), "yellow"), ((1, 1, 1), "red")])
+def test_one_look_that_sees_somebody_else_is_told_and_does_not_refuse(labelled, others, light):
+    looks = {"looked": np.arange(len(others)), "others": np.array(others)}
+    verdict = place(labelled.take, {name: replace(j, **looks) for name, j in labelled.joints.items()}).verdict
+    (told, _) = (reason for reason in verdict.reasons if "second person" in reason.text)
+    assert told.light == verdict.light == light
 
 
 def test_exchanged_recordings_are_refused(tmp_path):
