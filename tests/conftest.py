@@ -16,6 +16,9 @@ from jaxtyping import config as jaxtyping_config
 
 import engine  # noqa: F401 - first: it says what OpenVINO may do when it is imported
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # kernels of our own run without a card; Triton must know before its import
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
@@ -53,17 +56,20 @@ def demo_clip() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def unchecked_tracing():
     """While a network is traced its tensors are symbols, which the checker of shapes cannot ask for their shape."""
-    convert = openvino.convert_model
 
-    def unchecked(*args, **kwargs):
-        jaxtyping_config.update("jaxtyping_disable", True)
-        try:
-            return convert(*args, **kwargs)
-        finally:
-            jaxtyping_config.update("jaxtyping_disable", False)
+    def unchecked(trace):
+        def traced(*args, **kwargs):
+            jaxtyping_config.update("jaxtyping_disable", True)
+            try:
+                return trace(*args, **kwargs)
+            finally:
+                jaxtyping_config.update("jaxtyping_disable", False)
+
+        return traced
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino, "convert_model", unchecked)
+        patch.setattr(openvino, "convert_model", unchecked(openvino.convert_model))
+        patch.setattr(torch.fx, "symbolic_trace", unchecked(torch.fx.symbolic_trace))
         yield
 
 

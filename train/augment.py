@@ -31,6 +31,7 @@ from engine.skeleton import (
 )
 from train.datasets.sample import Sample, decode_jpeg
 from train.occlusion import occluded
+from train.redress import redressed
 from train.synthetic.sources import Sources
 
 # in this share of crops the person is small, as in the first boxes of a search
@@ -69,6 +70,7 @@ class Augmentation:
     roll_deg: float = 25.0  # sd, in 60 % of the crops
     flip: bool = True
     occlusion: float | None = None  # probability of the paper's; None: a patch now and then
+    redress: float = 0.0  # probability of other clothes, where the person's pixels are known
 
 
 def augmented(
@@ -82,6 +84,8 @@ def augmented(
 ) -> Crop:
     """A random crop of a sample. `pasted` lends a patch that hides a part of the person, `occluders` whole things."""
     sample, image = sample.reduced(reduction_for(sample, size_px))
+    if sample.person is not None and options.redress and rng.random() < options.redress:
+        image = _redressed(sample, image, rng)
     if options.flip and rng.random() < 0.5:
         sample, image = _flipped(sample, image)
     box = _jittered(sample, rng, options) if sample.box else _random_box(image, rng)
@@ -135,6 +139,12 @@ def labels_in(camera: CropCamera, sample: Sample) -> tuple[Float32[ndarray, "16 
     weight = np.where(inside[:, None], sample.weight, 0).astype(np.float32)
     weight[:, 2] *= np.abs(target[:, 2]) < 1.0
     return np.where(weight > 0, target, 0).astype(np.float32), weight
+
+
+def _redressed(sample: Sample, image: UInt8[ndarray, "h w 3"], rng: Generator) -> UInt8[ndarray, "h w 3"]:
+    mask = sample.person_mask(image.shape[:2])
+    assert mask is not None, "only who is known is redressed"
+    return redressed(image, mask, sample.joints_px.astype(np.float64), sample.weight[:, 0] > 0, rng)
 
 
 def _flipped(sample: Sample, image: UInt8[ndarray, "h w 3"]) -> tuple[Sample, UInt8[ndarray, "h w 3"]]:

@@ -7,51 +7,19 @@ is accepted only after it agreed with the eager one on bundled crops and on extr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 
 import torch
-from jaxtyping import Float, Float32, UInt8
-from torch import Tensor, nn
 
 from engine.backends import EngineError
-from engine.backends.acceptance import accept, eager_answers, judged_pictures
-from engine.backends.card_crop import cut_on_card
+from engine.backends.acceptance import RefusedError, accept, eager_answers, judged_pictures
 from engine.backends.card_engine import CardEngine, card_name
-from engine.backends.half_network import TYPES, PosesInCrops, Prepare
+from engine.backends.half_network import TYPES
 from engine.backends.lanes import CardLane, Lane
+from engine.backends.pieces import PLAIN, Pieces, faster, plain_pieces
 from engine.weights import Weights
 
-
-class PosesInFrame(nn.Module):
-    """Everything that happens on the card, from the frame to the numbers."""
-
-    def __init__(self, weights: Weights, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.size_px = weights.architecture.input_px
-        self.prepare = Prepare(dtype)
-        self.poses_in_crops = PosesInCrops(weights, dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.eval()
-
-    def forward(
-        self, frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n 16"]
-    ) -> tuple[Float32[Tensor, "n 16 7"], Float32[Tensor, "n"]]:
-        """Joints with spreads, and the probability of presence, of each box."""
-        return self.poses(cut_on_card(frame_bgr, numbers, size_px=self.size_px))
-
-    def poses(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float32[Tensor, "n 16 7"], Float32[Tensor, "n"]]:
-        """The same for crops that are cut."""
-        return self.poses_in_crops(self.prepare(crops_rgb).contiguous(memory_format=torch.channels_last))
-
-    def recorded(self, lane: Lane, frame_bgr: Tensor, numbers: Tensor, outputs: Tensor) -> Callable[[], None]:
-        """All of it on this memory, as one thing to run."""
-
-        @torch.inference_mode()
-        def work() -> None:
-            joints, presence = self(frame_bgr, numbers)
-            outputs[:, :-1] = joints.flatten(1)
-            outputs[:, -1] = presence
-
-        return lane.record(work)
+_log = logging.getLogger(__name__)
 
 
 class CudaEngine(CardEngine):
@@ -68,12 +36,33 @@ class CudaEngine(CardEngine):
         precision = "fp16" if precision == "auto" else precision
         try:
             lane = CardLane(device) if lane is None else lane
-            network = PosesInFrame(weights, TYPES[precision]).to(lane.device)
-            super().__init__(weights, lane, network)
-            self.description = f"CUDA graphs, {precision} on {card_name(lane.device)}"
-            pictures = judged_pictures(self.input_px)
-            ours, theirs = self._answers(pictures), eager_answers(weights, pictures, lane.device)
+            plain = plain_pieces(weights, TYPES[precision], lane.device)
+            quick = faster(plain, lane) if on_a_card(lane) else plain
+            pictures = judged_pictures(weights.architecture.input_px)
+            theirs = eager_answers(weights, pictures, lane.device)
+            for pieces in (quick, plain):
+                super().__init__(weights, lane, pieces)
+                try:
+                    accept(self._answers(pictures), theirs, weights.architecture, engine="cuda", precision=precision)
+                    break
+                except RefusedError as error:
+                    if not pieces.fused:
+                        raise
+                    _log.warning("%s; PyTorch's own kernels are tried", error)
+        except EngineError:
+            raise
         except RuntimeError as error:  # of memory, of the driver, of a kernel that this card lacks
             reason = " ".join(str(error).split())[:200]
-            raise EngineError(f"the cuda engine does not start ({reason}); try --engine eager or openvino") from error
-        accept(ours, theirs, weights.architecture, engine="cuda", precision=precision)
+            raise EngineError(
+                f"the cuda engine does not start ({reason}); try {PLAIN}=1, or --engine eager or openvino"
+            ) from error
+        self.description = f"CUDA graphs, {precision} on {card_name(lane.device)}{_own(pieces)}"
+
+
+def on_a_card(lane: Lane) -> bool:
+    """Where single kernels are worth a measurement."""
+    return lane.device.type == "cuda"
+
+
+def _own(pieces: Pieces) -> str:
+    return f", {', '.join(pieces.fused)} fused" if pieces.fused else ""

@@ -21,10 +21,10 @@ from torch import Tensor
 from engine.backends import Engine, EngineError, Precision, checked, torchtrt
 from engine.backends.acceptance import RefusedError, accept, judged_pictures
 from engine.backends.building import Build
-from engine.backends.card_crop import cut_on_card
 from engine.backends.card_engine import CardEngine, card_name
-from engine.backends.half_network import TYPES, Prepare
+from engine.backends.half_network import TYPES
 from engine.backends.lanes import CardLane, Lane
+from engine.backends.pieces import Cut, PlainCut, faster_cut
 from engine.backends.slots import BATCHES, OUTPUTS
 from engine.backends.tensorrt_build import ANSWERS, Say, engine_file
 from engine.backends.tensorrt_plan import COMPILE, Plan, build, plan
@@ -40,20 +40,16 @@ class PosesByTensorRt:
     def __init__(self, folder: Path, *, size_px: int, precision: str, device: torch.device) -> None:
         self._size_px, self._device = size_px, device
         self._dtype = TYPES[precision]
-        self._prepare = Prepare(self._dtype).to(device)
+        self._cut: Cut | None = None  # chosen on the lane that runs it
         with _current(device):
             self._modules = {batch: torchtrt.stored(folder / engine_file(batch)) for batch in BATCHES}
         self._engines: dict[int, _Recorded] = {}
 
     def recorded(self, lane: Lane, frame_bgr: Tensor, numbers: Tensor, outputs: Tensor) -> Callable[[], None]:
         """Cut, then the engine for so many boxes, then its numbers to where they belong."""
+        cut = self._chosen_cut(lane)  # first: nothing else may be recorded while cuts are tried
         engine = self._engine(lane, len(numbers))
-
-        @torch.inference_mode()
-        def cut() -> None:
-            engine.pictures.copy_(self._prepare(cut_on_card(frame_bgr, numbers, size_px=self._size_px)))
-
-        run_cut = lane.record(cut)
+        run_cut = lane.record(torch.inference_mode()(lambda: cut(engine.pictures, frame_bgr, numbers)))
 
         def run() -> None:
             run_cut()
@@ -61,6 +57,13 @@ class PosesByTensorRt:
             lane.copy(outputs, engine.outputs)
 
         return run
+
+    def _chosen_cut(self, lane: Lane) -> Cut:
+        if self._cut is None:
+            self._cut = PlainCut(self._dtype).to(self._device)
+            if self._device.type == "cuda":
+                self._cut, _ = faster_cut(self._cut, lane, self._size_px, self._dtype)
+        return self._cut
 
     def _engine(self, lane: Lane, batch: int) -> _Recorded:
         """Recorded once: a context of TensorRT must not be changed as long as a graph of it is in use."""

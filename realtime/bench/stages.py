@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.backends.card_crop import NUMBERS, crop_numbers, cut_on_card
-from engine.backends.cuda import PosesInFrame
-from engine.backends.fast_decode import decode_by_gathering
+from engine.backends.card_crop import NUMBERS, crop_numbers
 from engine.backends.half_network import TYPES
 from engine.backends.lanes import Lane
+from engine.backends.pieces import Pieces, faster, plain_pieces
 from engine.backends.slots import OUTPUTS
 from engine.weights import Weights
 from realtime.bench.roofline import Peaks, network_layers
@@ -49,17 +48,17 @@ class CardRows:
 
 def time_stages(weights: Weights, lane: Lane, sight: Sight, peaks: Peaks, people: int, precision: str) -> StageRow:
     """Each stage recorded and timed by itself, on the same memory."""
-    runs = _stages(weights, lane, sight, people, precision)
+    pieces = plain_pieces(weights, TYPES[precision], lane.device)
+    pieces = faster(pieces, lane) if lane.device.type == "cuda" else pieces
+    runs = _stages(pieces, lane, sight, people)
     ms = {name: median(lane.time_ms(run) for _ in range(TIMES)) for name, run in runs.items()}
     lane.release()
     return StageRow(people, ms, peaks.least_ms(network_layers(weights, people, precision=precision)))
 
 
-def _stages(weights: Weights, lane: Lane, sight: Sight, people: int, precision: str) -> dict[str, Callable[[], None]]:
+def _stages(pieces: Pieces, lane: Lane, sight: Sight, people: int) -> dict[str, Callable[[], None]]:
     """In order they take a frame to its numbers. As in an engine, copies are queued, the rest is recorded."""
-    device, size_px = lane.device, weights.architecture.input_px
-    network = PosesInFrame(weights, TYPES[precision]).to(device)
-    poses = network.poses_in_crops
+    device, size_px = lane.device, pieces.size_px
     shape = sight.images[0].shape
     host_frame, host_outputs = lane.host(*shape, dtype=torch.uint8), lane.host(people, OUTPUTS, dtype=torch.float32)
     host_frame.numpy()[:] = sight.images[0]
@@ -70,15 +69,14 @@ def _stages(weights: Weights, lane: Lane, sight: Sight, people: int, precision: 
     held: dict[str, Tensor] = {}
 
     def crop() -> None:
-        crops = network.prepare(cut_on_card(frame, numbers, size_px=size_px))
-        held["pictures"] = crops.contiguous(memory_format=torch.channels_last)
+        held["pictures"] = pieces.pictures(people, device)
+        pieces.cut(held["pictures"], frame, numbers)
 
     def run_network() -> None:
-        held["volume"], held["presence"] = poses.network(held["pictures"])
+        held["volume"], held["presence"] = pieces.network(held["pictures"])
 
     def decode() -> None:
-        outputs[:, :-1] = decode_by_gathering(held["volume"], window=poses.window).flatten(1)
-        outputs[:, -1] = torch.sigmoid(held["presence"].float())
+        pieces.decode(outputs, held["volume"], held["presence"], window=pieces.window)
 
     crop_and_on = {"crop": crop, "network": run_network, "decode": decode}
     return {

@@ -9,9 +9,9 @@ import torch
 
 from engine.backends.agreement import voxels_apart
 from engine.backends.calibration import read_crops
-from engine.backends.cuda import CudaEngine, PosesInFrame
+from engine.backends.cuda import CudaEngine
 from engine.backends.eager import EagerEngine
-from engine.backends.half_network import OnceCbam
+from engine.backends.half_network import OnceCbam, PosesInCrops, Prepare
 from engine.backends.slots import BATCHES
 from engine.crop import camera_matrix
 from engine.model import CBAM
@@ -40,20 +40,22 @@ def reference(weights):
 def test_half_precision_has_room_for_what_the_network_computes(weights):
     """Of real and of extreme pictures, in float32; a quarter of the range is kept free."""
     largest = []
-    network = PosesInFrame(weights, torch.float32)
+    network = torch.nn.Sequential(Prepare(torch.float32), PosesInCrops(weights, torch.float32))
     for module in network.modules():
         module.register_forward_hook(lambda _m, _i, out: largest.append(max(_sizes(out))))
     pictures = [*read_crops(192)[:4], *_extremes(192, 192)]
     rgb = torch.from_numpy(np.stack(pictures)[..., ::-1].transpose(0, 3, 1, 2).copy()).float()
     with torch.inference_mode():
-        network.poses(rgb)
+        network(rgb)
     assert max(largest) < HALF_MAX / 4
 
 
 def test_half_precision_stays_near_float32_on_the_cpu(weights):
     rgb = torch.from_numpy(read_crops(192)[:4, ..., ::-1].transpose(0, 3, 1, 2).copy()).float()
     with torch.inference_mode():
-        half, exact = (PosesInFrame(weights, kind).poses(rgb)[0].numpy() for kind in (torch.float16, torch.float32))
+        half, exact = (
+            PosesInCrops(weights, kind)(Prepare(kind)(rgb))[0].numpy() for kind in (torch.float16, torch.float32)
+        )
     assert np.median(voxels_apart(half, exact, weights.architecture)) < 0.02
 
 

@@ -30,7 +30,7 @@ def loose(monkeypatch):
             monkeypatch.setitem(tolerances, precision, LOOSE)
     for module in ("tensorrt_build", "tensorrt", "card_engine", "slots"):
         monkeypatch.setattr(f"engine.backends.{module}.BATCHES", (1,))
-    monkeypatch.setattr("engine.backends.tensorrt.cut_on_card", whole_picture)
+    monkeypatch.setattr("engine.backends.pieces.cut_on_card", whole_picture)
     monkeypatch.setattr(
         "engine.backends.tensorrt_build.split_crops", lambda size_px: tuple(part[:8] for part in split_crops(size_px))
     )
@@ -141,7 +141,7 @@ def test_auto_takes_int8_of_the_card_once_it_is_built_and_of_the_cpu_before(fake
 
 
 def test_cuda_runs_in_half_precision_until_int8_is_built(fake, loose, small_weights, picture, boxes):
-    fake.setattr("engine.backends.cuda.cut_on_card", whole_picture)
+    fake.setattr("engine.backends.pieces.cut_on_card", whole_picture)
     with open_engine("tensorrt", small_weights, precision="int8", background=True) as engine:
         assert engine.description.startswith("CUDA graphs, fp16 on cpu")
 

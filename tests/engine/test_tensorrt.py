@@ -342,8 +342,7 @@ FRAMES = 16
 def test_a_run_changes_engines_between_two_frames_and_loses_none(fake, small_weights, demo_clip, tmp_path):
     from realtime.session import Settings, open_session
 
-    fake.setattr("engine.backends.cuda.cut_on_card", whole_picture)
-    fake.setattr("engine.backends.tensorrt.cut_on_card", whole_picture)
+    fake.setattr("engine.backends.pieces.cut_on_card", whole_picture)
     open_now(small_weights).close()  # what takes long is done, and forgotten
     plan(small_weights, precision="fp32").forget()
     write_weights(small_weights, tmp_path / "small.safetensors")

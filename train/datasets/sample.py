@@ -63,6 +63,7 @@ class Sample:
     box: Box | None  # the tight box x 1.25, before jitter
     head_xyxy: Float64[ndarray, "4"] | None = None  # MPII's box of the head
     captured: Captured | None = None
+    person: bytes | None = None  # a PNG of the picture's size, 255 where the person is: who may be given other clothes
 
     def encoded(self) -> bytes:
         """The picture as it is stored. OSError where its file is gone."""
@@ -85,6 +86,13 @@ class Sample:
         K[:2, 2] = (K[:2, 2] + 0.5) / factor - 0.5
         box = self.box and Box((self.box.center_px + 0.5) / factor - 0.5, self.box.side_px / factor)
         return replace(self, K=K, joints_px=(self.joints_px + 0.5) / factor - 0.5, box=box), image
+
+    def person_mask(self, shape: tuple[int, int]) -> UInt8[ndarray, "h w"] | None:
+        """Where the person is in the picture, at some (height, width); None where nobody knows."""
+        if self.person is None:
+            return None
+        mask = cv2.imdecode(np.frombuffer(self.person, np.uint8), cv2.IMREAD_GRAYSCALE)
+        return mask if mask.shape == shape else cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA)
 
     def _decoded(self, factor: int) -> UInt8[ndarray, "h w 3"]:
         try:

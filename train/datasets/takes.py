@@ -12,7 +12,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from engine.crop import box_around
@@ -23,13 +23,14 @@ from realtime.takes.arrays import read_arrays, write_arrays
 from realtime.takes.video import jpeg_of
 from train.datasets.sample import Sample
 from train.own_rig.labels import TakeLabels, labels_hash, read_labels
+from train.redress import person_mask
 
 EVERY_S = 0.1  # frames nearer in time show the same
 AROUND = 2.2  # of the person's box: room for boxes that err, and for those of a search
 BOX_PX = 320  # a larger person is stored smaller
 BACKGROUND_FRAMES = 25
 Part = Literal["learned", "held out"]
-FIELDS = ("key", "row", "ends", "jpegs", "corner_px", "scale")
+FIELDS = ("key", "row", "ends", "jpegs", "mask_ends", "masks", "corner_px", "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class _Cut:
     jpeg: bytes
     corner_px: Float64[ndarray, "2"]
     scale: Float64[ndarray, "2"]
+    person: bytes  # a PNG, 255 where the person is; empty where that cannot be told
 
 
 def read_take(
@@ -54,10 +56,7 @@ def read_take(
     for name in labels.names:
         camera = take.cameras[name]
         rows = taught_rows(take, labels, name, every_s=every_s, part=part)
-        if own:
-            cuts = _stored(take.folder, camera, labels, rows, every_s, step)
-        else:
-            cuts = _cut_all(camera, labels, rows, step)
+        cuts = _stored(take, camera, labels, rows, every_s, step) if own else _cut_all(take, camera, labels, rows, step)
         for row, cut in zip(rows, cuts, strict=True):
             label = f"{folder.name}/{name}/{labels.frame[row]}"
             samples.append(_sample(label, labels, int(row), cut))
@@ -84,35 +83,37 @@ def taught_rows(
 
 def backgrounds(take: Take, names: tuple[str, ...]) -> list[UInt8[ndarray, "h w 3"]]:
     """Each camera's room without the person: medians over frames of the learned part. Who stood still stays in it."""
-    rooms = []
-    for name in names:
-        camera = take.cameras[name]
-        rows = np.flatnonzero(take.parts().train(camera.take_time_s))
-        chosen = rows[np.linspace(0, len(rows) - 1, min(BACKGROUND_FRAMES, len(rows))).round().astype(int)]
-        frames = [next(camera.frames(int(row), int(row) + 1), None) for row in chosen]
-        images = [frame.image_bgr for frame in frames if frame is not None]
-        if images:
-            rooms.append(np.median(np.stack(images), axis=0).astype(np.uint8))
-    return rooms
+    rooms = [_room(take, take.cameras[name]) for name in names]
+    return [room for room in rooms if room is not None]
 
 
-def _stored(folder: Path, camera: TakeCamera, labels: TakeLabels, rows: ndarray, every_s: float, step: Step):
+def _room(take: Take, camera: TakeCamera) -> UInt8[ndarray, "h w 3"] | None:
+    """None where no frame can be read."""
+    rows = np.flatnonzero(take.parts().train(camera.take_time_s))
+    chosen = rows[np.linspace(0, len(rows) - 1, min(BACKGROUND_FRAMES, len(rows))).round().astype(int)]
+    frames = [next(camera.frames(int(row), int(row) + 1), None) for row in chosen]
+    images = [frame.image_bgr for frame in frames if frame is not None]
+    return np.median(np.stack(images), axis=0).astype(np.uint8) if images else None
+
+
+def _stored(
+    take: Take, camera: TakeCamera, labels: TakeLabels, rows: Int64[ndarray, "m"], every_s: float, step: Step
+) -> list[_Cut]:
     """The cut pictures, from the take's folder where they belong to these labels."""
-    path = folder / f"crops_{camera.name}.npz"
-    key = f"{labels_hash(folder)} {every_s}"
+    path = take.folder / f"pieces_{camera.name}.npz"
+    key = f"{labels_hash(take.folder)} {every_s}"
     if path.is_file():
         held = read_arrays(path, FIELDS, again="remove it, it is made anew")
         if str(held["key"]) == key and np.array_equal(held["row"], rows):
-            blob = held["jpegs"].tobytes()
-            pieces = itertools.pairwise([0, *held["ends"].tolist()])
+            pieces = zip(_split(held["jpegs"], held["ends"]), _split(held["masks"], held["mask_ends"]), strict=True)
             corners, scales = held["corner_px"], held["scale"]
-            return [_Cut(blob[a:b], corners[i], scales[i]) for i, (a, b) in enumerate(pieces)]
-    cuts = _cut_all(camera, labels, rows, step)
+            return [_Cut(jpeg, corners[i], scales[i], mask) for i, (jpeg, mask) in enumerate(pieces)]
+    cuts = _cut_all(take, camera, labels, rows, step)
     arrays = {
         "key": key,
         "row": rows,
-        "ends": np.cumsum([len(cut.jpeg) for cut in cuts]).astype(np.int64),
-        "jpegs": np.frombuffer(b"".join(cut.jpeg for cut in cuts), np.uint8),
+        **_joined("jpegs", "ends", [cut.jpeg for cut in cuts]),
+        **_joined("masks", "mask_ends", [cut.person for cut in cuts]),
         "corner_px": np.array([cut.corner_px for cut in cuts]).reshape(-1, 2),
         "scale": np.array([cut.scale for cut in cuts]).reshape(-1, 2),
     }
@@ -120,13 +121,24 @@ def _stored(folder: Path, camera: TakeCamera, labels: TakeLabels, rows: ndarray,
     return cuts
 
 
-def _cut_all(camera: TakeCamera, labels: TakeLabels, rows: Int64[ndarray, "m"], step: Step) -> list[_Cut]:
+def _joined(name: str, ends: str, parts: list[bytes]) -> dict[str, ndarray]:
+    lengths = np.array([len(part) for part in parts], np.int64)
+    return {name: np.frombuffer(b"".join(parts), np.uint8), ends: np.cumsum(lengths)}
+
+
+def _split(joined: UInt8[ndarray, "bytes"], ends: Int64[ndarray, "m"]) -> list[bytes]:
+    whole = joined.tobytes()
+    return [whole[a:b] for a, b in itertools.pairwise([0, *ends.tolist()])]
+
+
+def _cut_all(take: Take, camera: TakeCamera, labels: TakeLabels, rows: Int64[ndarray, "m"], step: Step) -> list[_Cut]:
     wanted = {int(labels.frame[row]): int(row) for row in rows}
+    room = _room(take, camera)
     found: dict[int, _Cut] = {}
     for frame in camera.frames(0, max(wanted, default=0) + 1):
         if frame.index in wanted:
             row = wanted[frame.index]
-            found[row] = _cut(frame.image_bgr, labels.px[row][labels.kept[row]])
+            found[row] = _cut(frame.image_bgr, room, labels.px[row], labels.kept[row])
             step(len(found), len(rows), camera.name)
     missing = [int(labels.frame[row]) for row in rows if int(row) not in found]
     if missing:
@@ -134,18 +146,29 @@ def _cut_all(camera: TakeCamera, labels: TakeLabels, rows: Int64[ndarray, "m"], 
     return [found[int(row)] for row in rows]
 
 
-def _cut(image_bgr: UInt8[ndarray, "h w 3"], px: Float64[ndarray, "n 2"]) -> _Cut:
-    box = box_around(px)
+def _cut(
+    image_bgr: UInt8[ndarray, "h w 3"],
+    room_bgr: UInt8[ndarray, "h w 3"] | None,
+    px: Float64[ndarray, "16 2"],
+    kept: Bool[ndarray, "16"],
+) -> _Cut:
+    box = box_around(px[kept])
     height, width = image_bgr.shape[:2]
     reach = box.side_px * AROUND / 2
     low = np.clip(np.floor(box.center_px - reach), 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(box.center_px + reach), low + 2, (width, height)).astype(int)
-    piece = image_bgr[low[1] : high[1], low[0] : high[0]]
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    piece, mask = image_bgr[window], None
+    if room_bgr is not None and room_bgr.shape == image_bgr.shape:
+        mask = person_mask(piece, room_bgr[window], px - low, kept)
     scale = min(BOX_PX / box.side_px, 1.0)
     size = [max(round(side * scale), 2) for side in (high - low).tolist()]
     if scale < 1:
         piece = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
-    return _Cut(jpeg_of(piece), low.astype(np.float64), np.array(size) / (high - low) if scale < 1 else np.ones(2))
+        mask = None if mask is None else cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    person = b"" if mask is None else cv2.imencode(".png", mask)[1].tobytes()
+    shrunk = np.array(size) / (high - low) if scale < 1 else np.ones(2)
+    return _Cut(jpeg_of(piece), low.astype(np.float64), shrunk, person)
 
 
 def _sample(name: str, labels: TakeLabels, row: int, cut: _Cut) -> Sample:
@@ -162,4 +185,5 @@ def _sample(name: str, labels: TakeLabels, row: int, cut: _Cut) -> Sample:
         relative_depth=((z_m - z_m[ROOT]) / z_m[ROOT]).astype(np.float32),
         weight=labels.weight[row],
         box=box_around(px[labels.kept[row]]),
+        person=cut.person or None,
     )
