@@ -98,6 +98,7 @@ def person_mask(
     mask = cv2.bitwise_and(cv2.medianBlur(differs, 3), near)
     side = 2 * max(round(0.04 * torso_px), 1) + 1
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    mask = cv2.erode(mask, np.ones((3, 3), np.uint8))  # at the edge a pixel is half the room's
     core = _capsules(image_bgr.shape[:2], joints_px, known, CORE * torso_px) > 0
     return mask if core.any() and (mask[core] > 0).mean() >= CORE_SHARE else None
 

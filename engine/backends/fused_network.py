@@ -52,11 +52,11 @@ def fused(network: nn.Module) -> fx.GraphModule:
 def _fuse(graph: fx.GraphModule, relu: fx.Node) -> None:
     source, other = relu.args[0], None
     if isinstance(source, fx.Node) and source.target is operator.add and len(source.users) == 1:
-        # the convolution that is computed last: what it is added to is there by then
-        maps = [node for node in graph.graph.nodes if node in source.args]
-        source, other = next(
-            ((a, b) for a, b in (maps[::-1], maps) if len(maps) == 2 and _conv(graph, a)), (source, None)
-        )
+        maps = [node for node in source.args if isinstance(node, fx.Node)]
+        convolutions = [node for node in maps if _conv(graph, node)]
+        if len(maps) == 2 and convolutions:
+            source = convolutions[0]
+            other = maps[1 - maps.index(source)]
     if not isinstance(source, fx.Node) or not _conv(graph, source):
         return
     name = f"fused_{str(source.target).replace('.', '_')}"

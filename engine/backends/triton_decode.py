@@ -6,6 +6,9 @@ brings the blocks to one maximum and reads the joint; of the volume it sees only
 only where Triton is; `TRITON_INTERPRET=1` runs it without a card.
 """
 
+# what a kernel is launched with is beyond a type checker
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false
+
 from __future__ import annotations
 
 import torch

@@ -92,6 +92,7 @@ class Sample:
         if self.person is None:
             return None
         mask = cv2.imdecode(np.frombuffer(self.person, np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert mask is not None, "it was made here"
         return mask if mask.shape == shape else cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA)
 
     def _decoded(self, factor: int) -> UInt8[ndarray, "h w 3"]:

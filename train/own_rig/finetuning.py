@@ -36,7 +36,7 @@ from train.paper.figures import heatmaps
 from train.plots import contact_sheet, plot_curves
 from train.pretrain import SHEET, calibrated
 
-REDRESS = 0.6  # of the pictures of a take
+REDRESS = 0.35  # of the pictures of a take
 AUGMENTATION = Augmentation(roll_deg=8.0, occlusion=PROBABILITY, redress=REDRESS)
 STRENGTH = 0.5
 # crops of two thirds of the side cost less than half; the last part of the run has the size that ships

@@ -8,7 +8,7 @@ limbs (metres, mean person), how far down an arm (0 shoulder, 1 elbow, 2 wrist) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32
@@ -110,6 +110,17 @@ def random_outfit(rng: Generator, photos: Sequence[ndarray] = ()) -> Outfit:
         sole=_colour(np.full(3, rng.choice([0.08, 0.25, 0.85]))),
         brow=_colour(np.clip(hair_tone * 0.8, 0, 1)),
     )
+
+
+# what somebody does not change with the clothes
+OWN = ("skin", "lips", "brow", "hair_front_m", "hair_m", "long_hair_m", "beard")
+
+
+def changed(outfit: Outfit, rng: Generator, photos: Sequence[ndarray] = ()) -> Outfit:
+    """Other clothes of the same person: skin, hair and beard stay."""
+    clothes = random_outfit(rng, photos)
+    fabrics = clothes.fabrics | {HAIR: outfit.fabrics[HAIR]}
+    return replace(clothes, fabrics=fabrics, **{name: getattr(outfit, name) for name in OWN})
 
 
 def _between(table: ndarray, at: float) -> ndarray:

@@ -25,7 +25,7 @@ from train.synthetic.compose import Drawing, cameras, composed, drawn, floor_sha
 from train.synthetic.figure import Figures, Someone, dressed
 from train.synthetic.interior import Interior, Seen, random_interior
 from train.synthetic.light import Light, lights, random_light
-from train.synthetic.outfit import Outfit, random_outfit
+from train.synthetic.outfit import Outfit, changed, random_outfit
 from train.synthetic.performance import STEP_S, Performance, random_performance
 from train.synthetic.pose import Pose
 from train.synthetic.render import projected
@@ -69,8 +69,9 @@ def random_actor(
 ) -> Actor:
     """A dressed person with something to do for a while; `again`: the same person's clothes and motion another day."""
     person = body.someone(rng, split=sources.split)
-    rng = again or rng
     outfit = random_outfit(rng, sources.textures)
+    if again is not None:
+        rng, outfit = again, changed(outfit, again, sources.textures)
     performance = random_performance(rng, seconds, motions=sources.motions)
     times = np.arange(0, seconds + STEP_S, STEP_S)
     R, _ = performance.at(times)
