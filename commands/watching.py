@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,7 @@ Intrinsics = Annotated[str | None, typer.Option(metavar="FILE[:CAMERA]", help="A
 Throughput = Annotated[
     bool, typer.Option("--throughput", help="Two frames under way: more per second, each a frame later.")
 ]
+Decoding = Annotated[Literal["cpu", "cuda"], typer.Option(help="What decodes a video: cuda, an NVIDIA card's NVDEC.")]
 
 
 def live(
@@ -46,6 +47,7 @@ def live(
     no_smooth: Annotated[bool, typer.Option("--no-smooth", help="Every frame as the network says it.")] = False,
     no_track: Annotated[bool, typer.Option("--no-track", help="Search every frame anew: unrelated photos.")] = False,
     throughput: Throughput = False,
+    decoder: Decoding = "cpu",
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
     """Follow people in a camera's or a video's pictures, in 3D (the default command)."""
@@ -78,6 +80,7 @@ def live(
             camera=camera,
             video=video,
             rotate_deg=rotate,
+            decoder=decoder,
             saves=save or [],
             record=record,
             window=view == "window",

@@ -24,7 +24,7 @@ from realtime.recording import Recording
 from realtime.result import Header, Result, Status
 from realtime.signals import once_on_signal, undisturbed
 from realtime.sinks import Sink, check_writable, open_sink
-from realtime.sources import Source, open_source
+from realtime.sources import Decoder, Source, open_source
 from realtime.takes.replay import TakeSource
 from realtime.takes.writer import check_room
 from realtime.tally import Tally
@@ -224,6 +224,7 @@ def open_session(
     camera: int | None = None,
     video: str | None = None,
     rotate_deg: int | None = None,
+    decoder: Decoder = "cpu",
     saves: Sequence[Path] = (),
     record: Path | None = None,
     window: bool = True,
@@ -241,7 +242,7 @@ def open_session(
     if record is not None:
         check_room(record, force=False)
     with ExitStack() as stack:
-        source = open_source(camera=camera, video=video, rotate_deg=rotate_deg)
+        source = open_source(camera=camera, video=video, rotate_deg=rotate_deg, decoder=decoder)
         stack.callback(source.close)
         if record is not None:
             check_recordable(source)

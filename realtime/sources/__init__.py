@@ -6,12 +6,13 @@ import importlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from engine.errors import UserError
 from realtime.frame import Captured
 
+Decoder = Literal["cpu", "cuda"]  # what makes pictures of a video's packets
 # lavfi is FFmpeg's own source of test pictures
 STREAMS = ("http", "https", "rtsp", "rtsps", "rtp", "udp", "tcp", "srt", "lavfi")
 
@@ -50,11 +51,17 @@ class Source(Protocol):
         ...
 
 
-def open_source(*, camera: int | None = None, video: str | None = None, rotate_deg: int | None = None) -> Source:
+def open_source(
+    *,
+    camera: int | None = None,
+    video: str | None = None,
+    rotate_deg: int | None = None,
+    decoder: Decoder = "cpu",
+) -> Source:
     """A camera by its index, or a file, a folder of pictures, a take, a URL, `lavfi:GRAPH` for a made-up camera.
 
-    `rotate_deg` turns pictures clockwise, instead of what a file's own tag says. SourceError where there is nothing
-    that can be read.
+    `rotate_deg` turns pictures clockwise, instead of what a file's own tag says. `decoder="cuda"`: files and streams
+    are decoded by an NVIDIA card where it can. SourceError where there is nothing that can be read.
     """
     if (camera is None) == (video is None):
         raise ValueError("give a camera or a video")
@@ -65,7 +72,9 @@ def open_source(*, camera: int | None = None, video: str | None = None, rotate_d
         return importlib.import_module("realtime.sources.camera").CameraSource(camera, rotate_deg=rotate_deg)
     assert video is not None
     if urlsplit(video).scheme in STREAMS:
-        return importlib.import_module("realtime.sources.stream").open_stream(video, rotate_deg=rotate_deg)
+        return importlib.import_module("realtime.sources.stream").open_stream(
+            video, rotate_deg=rotate_deg, decoder=decoder
+        )
     replay = importlib.import_module("realtime.takes.replay")
     if replay.is_take(video):
         return replay.open_replay(video, rotate_deg=rotate_deg)
@@ -74,4 +83,4 @@ def open_source(*, camera: int | None = None, video: str | None = None, rotate_d
         return importlib.import_module("realtime.sources.folder").FolderSource(path, rotate_deg=rotate_deg)
     if not path.exists():
         raise SourceError(f"no such file: {video}; give a video, a folder of pictures or a URL")
-    return importlib.import_module("realtime.sources.video").open_video(video, rotate_deg=rotate_deg)
+    return importlib.import_module("realtime.sources.video").open_video(video, rotate_deg=rotate_deg, decoder=decoder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,10 +10,13 @@ from urllib.parse import urlsplit
 
 import av
 import av.error
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
-from realtime.sources import STREAMS, SourceError
+from realtime.sources import STREAMS, Decoder, SourceError
 from realtime.sources.rotation import turned_size
+
+log = logging.getLogger(__name__)
 
 # A server gets so long to answer, and a stream so long to go on: less than a reader waits for a live frame, so that
 # a silent stream is tried again
@@ -22,20 +26,23 @@ CONNECT_S, READ_S = 10.0, 4.0
 class Container:
     """A container and its first picture. SourceError where there is none.
 
-    `live`: pictures come by themselves. A web server's file is not, it has a length in seconds or bytes.
+    `live`: pictures come by themselves. A web server's file is not, it has a length in seconds or bytes. With the
+    decoder `cuda` an NVIDIA card decodes (NVDEC); what it cannot, the processor does, and that is said.
     """
 
-    def __init__(self, url: str, *, rotate_deg: int | None = None) -> None:
+    def __init__(self, url: str, *, rotate_deg: int | None = None, decoder: Decoder = "cpu") -> None:
         self.name = url
         self.damaged = 0  # packets that could not be decoded
         scheme = urlsplit(url).scheme
         self.scheme = scheme if scheme in STREAMS else ""
         try:
-            self._container = _opened(url, self.scheme)
+            self._container = _opened(url, self.scheme, decoder)
         except av.error.FFmpegError as error:
             raise SourceError(_why_not(url, self.scheme, error)) from error
         try:
             self._prepare(rotate_deg)
+            if decoder == "cuda" and not self.by_card:
+                log.warning("%s is decoded by the processor: no card does it here", self.name)
         except BaseException:
             self._container.close()
             raise
@@ -65,12 +72,17 @@ class Container:
         self.size_px = turned_size((first.width, first.height), self.rotate_deg)
 
     @property
+    def by_card(self) -> bool:
+        """Whether a card decodes."""
+        return self._stream.codec_context.is_hwaccel
+
+    @property
     def description(self) -> str:
         """Size, rate, codec, length."""
         codec = {"wrapped_avframe": "test pictures"}.get(self._stream.codec_context.name)
         parts = [f"{self.size_px[0]}x{self.size_px[1]}"]
         parts += [f"at {float(self.rate):.4g} fps"] if self.rate else []
-        text = f"{' '.join(parts)}, {codec or self._stream.codec_context.name}"
+        text = f"{' '.join(parts)}, {codec or self._stream.codec_context.name}{' by the card' if self.by_card else ''}"
         return f"{text}, {self.frame_count} frames" if self.frame_count else text
 
     @property
@@ -108,11 +120,16 @@ def plain(error: Exception) -> str:
     return (getattr(error, "strerror", None) or type(error).__name__).lower()
 
 
-def _opened(url: str, scheme: str) -> InputContainer:
+def _opened(url: str, scheme: str, decoder: Decoder) -> InputContainer:
     if scheme == "lavfi":
         return av.open(url.removeprefix("lavfi:"), format="lavfi")
     options = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
     timeout = (CONNECT_S, READ_S) if scheme else None
+    if decoder == "cuda":
+        try:
+            return av.open(url, options=options, timeout=timeout, hwaccel=HWAccel("cuda"))
+        except (av.error.FFmpegError, NotImplementedError, ValueError) as error:  # no card, driver, or support for one
+            log.info("%s: no card opens it (%s)", url, plain(error))
     return av.open(url, options=options, timeout=timeout)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from realtime.frame import Arrival, Captured, Undecoded
-from realtime.sources import SourceError
+from realtime.sources import Decoder, SourceError
 from realtime.sources.comeback import Comeback, Patience
 from realtime.sources.container import CONNECT_S, READ_S, Container
 from realtime.sources.guard import Guard
@@ -35,12 +35,13 @@ class StreamSource:
         container: Container,
         *,
         rotate_deg: int | None = None,
+        decoder: Decoder = "cpu",
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.rate, self.size_px = container.name, container.rate, container.size_px
         self.description = f"{container.description}, timed on arrival"
-        self._container, self._rotate_deg, self._clock = container, rotate_deg, clock
+        self._container, self._rotate_deg, self._decoder, self._clock = container, rotate_deg, decoder, clock
         self._guard = Guard(lambda: self._container.close())
         advice = "check the server and start again"
         self._comeback = Comeback(self.name, try_s=CONNECT_S + READ_S, advice=advice, patience=patience, clock=clock)
@@ -90,19 +91,19 @@ class StreamSource:
                 return
             self._container.close()
             try:
-                self._container = Container(self.name, rotate_deg=self._rotate_deg)
+                self._container = Container(self.name, rotate_deg=self._rotate_deg, decoder=self._decoder)
             except SourceError:
                 return
 
 
 def open_stream(
-    url: str, *, rotate_deg: int | None = None, patience: Patience | None = None
+    url: str, *, rotate_deg: int | None = None, decoder: Decoder = "cpu", patience: Patience | None = None
 ) -> StreamSource | VideoSource:
     """A stream by its URL; a file on a web server is read like a file."""
-    container = Container(url, rotate_deg=rotate_deg)
+    container = Container(url, rotate_deg=rotate_deg, decoder=decoder)
     if not container.live:
         return VideoSource(container)
-    return StreamSource(container, rotate_deg=rotate_deg, patience=patience)
+    return StreamSource(container, rotate_deg=rotate_deg, decoder=decoder, patience=patience)
 
 
 def _converter(picture: av.VideoFrame, rotate_deg: int) -> Callable[[], UInt8[ndarray, "h w 3"] | None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import av.error
 
 from realtime.frame import Frame
-from realtime.sources import SourceError
+from realtime.sources import Decoder, SourceError
 from realtime.sources.container import Container, plain
 from realtime.sources.guard import Guard
 from realtime.sources.rotation import turned
@@ -60,6 +60,6 @@ class VideoSource:
         )
 
 
-def open_video(path: str, *, rotate_deg: int | None = None) -> VideoSource:
+def open_video(path: str, *, rotate_deg: int | None = None, decoder: Decoder = "cpu") -> VideoSource:
     """A file by its path."""
-    return VideoSource(Container(path, rotate_deg=rotate_deg))
+    return VideoSource(Container(path, rotate_deg=rotate_deg, decoder=decoder))
