@@ -41,7 +41,8 @@ class StreamSource:
     ) -> None:
         self.name, self.rate, self.size_px = container.name, container.rate, container.size_px
         self.description = f"{container.description}, timed on arrival"
-        self._container, self._rotate_deg, self._decoder, self._clock = container, rotate_deg, decoder, clock
+        self._container, self._rotate_deg, self._clock = container, rotate_deg, clock
+        self._decoder: Decoder = decoder
         self._guard = Guard(lambda: self._container.close())
         advice = "check the server and start again"
         self._comeback = Comeback(self.name, try_s=CONNECT_S + READ_S, advice=advice, patience=patience, clock=clock)

@@ -44,9 +44,15 @@ def interpreted():
     return {"triton_crop": triton_crop, "triton_decode": triton_decode}
 
 
-@pytest.mark.parametrize("window", [3, 1, None])
-@pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("shape", [(2, 3, 32, 48, 48), (1, 2, 64, 64, 64), (1, 3, 5, 7, 9)])
+@pytest.mark.parametrize(
+    ("shape", "last", "window"),
+    [
+        *(((2, 3, 5, 7, 9), last, window) for last in (False, True) for window in (3, 1, None)),
+        ((1, 2, 32, 48, 48), True, 3),  # of `lite`
+        ((1, 2, 32, 48, 48), False, None),
+        ((1, 1, 64, 64, 64), True, 3),  # of `full`
+    ],
+)
 def test_the_decode_kernels_read_what_the_reference_reads(interpreted, shape, last, window):
     torch.manual_seed(0)
     volume, presence = 4 * torch.randn(shape), torch.randn(shape[0])
@@ -213,6 +219,7 @@ def kernels(monkeypatch, interpreted):
     def cut(pictures, frame_bgr, numbers):
         interpreted["triton_crop"].cut_into(pictures, frame_bgr, numbers, block=65536)
 
+    monkeypatch.setattr(interpreted["triton_decode"], "CELLS_PER_BLOCK", 1024)
     monkeypatch.setattr(engine.backends.pieces, "own_kernels", lambda: (cut, interpreted["triton_decode"].decode_into))
 
 
