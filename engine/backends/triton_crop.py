@@ -1,11 +1,9 @@
+# type: ignore - kernels are a language of their own, and what Triton says of its types changes by version
 """Crops on a card in one kernel: cut, averaged down, warped, normalised and rounded to the network's precision.
 
 `card_crop.cut_on_card` is the reference, operation by operation. Imported only where Triton is; `TRITON_INTERPRET=1`
 runs it without a card.
 """
-
-# what a kernel is launched with is beyond a type checker
-# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# type: ignore - kernels are a language of their own, and what Triton says of its types changes by version
 """The decode on a card in two kernels instead of a hundred: the volume is read once, and little else is written.
 
 `engine.decode` is the reference. The first kernel gives each block of the plane to a program: sums over depth, sums
@@ -5,9 +6,6 @@ over the block's cells, and the largest logit, against which both are taken. The
 brings the blocks to one maximum and reads the joint; of the volume it sees only the window around the peak. Imported
 only where Triton is; `TRITON_INTERPRET=1` runs it without a card.
 """
-
-# what a kernel is launched with is beyond a type checker
-# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false
 
 from __future__ import annotations
 
