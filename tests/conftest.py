@@ -68,8 +68,10 @@ def unchecked_tracing():
         return traced
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino, "convert_model", unchecked(openvino.convert_model))
-        patch.setattr(torch.fx, "symbolic_trace", unchecked(torch.fx.symbolic_trace))
+        for module, name in (
+            (openvino, "convert_model"), (torch.fx, "symbolic_trace"), (torch.onnx, "export"), (torch.export, "export"),
+        ):  # fmt: skip
+            patch.setattr(module, name, unchecked(getattr(module, name)))
         yield
 
 

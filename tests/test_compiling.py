@@ -11,7 +11,7 @@ import run
 from engine.backends.acceptance import TOLERANCES, eager_answers, judged_pictures
 from engine.backends.agreement import Agreement
 from engine.weights import read_weights, write_weights
-from tests.engine.conftest import small_weights, unchecked_export  # noqa: F401 - fixtures
+from tests.engine.conftest import small_weights  # noqa: F401 - a fixture
 
 
 @pytest.fixture

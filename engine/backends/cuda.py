@@ -16,7 +16,7 @@ from engine.backends.acceptance import RefusedError, accept, eager_answers, judg
 from engine.backends.card_engine import CardEngine, card_name
 from engine.backends.half_network import TYPES
 from engine.backends.lanes import CardLane, Lane
-from engine.backends.pieces import PLAIN, Pieces, faster, plain_pieces
+from engine.backends.pieces import PLAIN, Pieces, faster, on_a_card, plain_pieces
 from engine.weights import Weights
 
 _log = logging.getLogger(__name__)
@@ -57,11 +57,6 @@ class CudaEngine(CardEngine):
                 f"the cuda engine does not start ({reason}); try {PLAIN}=1, or --engine eager or openvino"
             ) from error
         self.description = f"CUDA graphs, {precision} on {card_name(lane.device)}{_own(pieces)}"
-
-
-def on_a_card(lane: Lane) -> bool:
-    """Where single kernels are worth a measurement."""
-    return lane.device.type == "cuda"
 
 
 def _own(pieces: Pieces) -> str:

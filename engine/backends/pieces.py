@@ -129,6 +129,11 @@ def own_kernels() -> tuple[Cut, Decode]:
     return cut_into, decode_into
 
 
+def on_a_card(lane: Lane) -> bool:
+    """Where single kernels are worth a measurement."""
+    return lane.device.type == "cuda"
+
+
 def faster_cut(plain: Cut, lane: Lane, size_px: int, dtype: torch.dtype) -> tuple[Cut, str]:
     """The crop's own kernel where it pays, and "crop"; else the plain one and nothing."""
     if (kernels := _own_kernels()) is None:

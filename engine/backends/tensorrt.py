@@ -24,7 +24,7 @@ from engine.backends.building import Build
 from engine.backends.card_engine import CardEngine, card_name
 from engine.backends.half_network import TYPES
 from engine.backends.lanes import CardLane, Lane
-from engine.backends.pieces import Cut, PlainCut, faster_cut
+from engine.backends.pieces import Cut, PlainCut, faster_cut, on_a_card
 from engine.backends.slots import BATCHES, OUTPUTS
 from engine.backends.tensorrt_build import ANSWERS, Say, engine_file
 from engine.backends.tensorrt_plan import COMPILE, Plan, build, plan
@@ -61,7 +61,7 @@ class PosesByTensorRt:
     def _chosen_cut(self, lane: Lane) -> Cut:
         if self._cut is None:
             self._cut = PlainCut(self._dtype).to(self._device)
-            if self._device.type == "cuda":
+            if on_a_card(lane):
                 self._cut, _ = faster_cut(self._cut, lane, self._size_px, self._dtype)
         return self._cut
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.backends.card_crop import NUMBERS, crop_numbers
 from engine.backends.half_network import TYPES
 from engine.backends.lanes import Lane
-from engine.backends.pieces import Pieces, faster, plain_pieces
+from engine.backends.pieces import Pieces, faster, on_a_card, plain_pieces
 from engine.backends.slots import OUTPUTS
 from engine.weights import Weights
 from realtime.bench.roofline import Peaks, network_layers
@@ -49,7 +49,7 @@ class CardRows:
 def time_stages(weights: Weights, lane: Lane, sight: Sight, peaks: Peaks, people: int, precision: str) -> StageRow:
     """Each stage recorded and timed by itself, on the same memory."""
     pieces = plain_pieces(weights, TYPES[precision], lane.device)
-    pieces = faster(pieces, lane) if lane.device.type == "cuda" else pieces
+    pieces = faster(pieces, lane) if on_a_card(lane) else pieces
     runs = _stages(pieces, lane, sight, people)
     ms = {name: median(lane.time_ms(run) for _ in range(TIMES)) for name, run in runs.items()}
     lane.release()

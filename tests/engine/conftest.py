@@ -5,7 +5,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from jaxtyping import config as jaxtyping_config
 
 from engine.crop import Box, camera_matrix
 from engine.joints import ScoreMap
@@ -76,23 +75,3 @@ def own_cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.getbasetemp() / "pose_cache"
     monkeypatch.setenv("POSE_CACHE", str(folder))
     return folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def unchecked_export():
-    """While a network is traced its tensors are symbols, which the checker of shapes cannot ask for their shape."""
-
-    def unchecked(export):
-        def call(*args, **kwargs):
-            jaxtyping_config.update("jaxtyping_disable", True)
-            try:
-                return export(*args, **kwargs)
-            finally:
-                jaxtyping_config.update("jaxtyping_disable", False)
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.onnx, "export", unchecked(torch.onnx.export))
-        patch.setattr(torch.export, "export", unchecked(torch.export.export))
-        yield

@@ -29,7 +29,7 @@ def plugin(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def exported(small_weights, unchecked_export, tmp_path_factory):
+def exported(small_weights, unchecked_tracing, tmp_path_factory):
     """What is written once for these weights: the export takes seconds."""
     folder = tmp_path_factory.mktemp("rtx")
     rtx._prepared(small_weights, "fp16", folder)

@@ -44,7 +44,7 @@ def open_now(weights, **options):
 
 
 @pytest.fixture(scope="module", params=["lite", "full-sized"])
-def half_graph(request, unchecked_export):
+def half_graph(request, unchecked_tracing):
     """The half-precision graph as TensorRT gets it, with PyTorch's own decompositions."""
     weights = load_weights("lite")
     if request.param == "full-sized":
@@ -89,7 +89,7 @@ def test_every_product_of_the_half_graph_is_half_and_the_decode_is_not(half_grap
     assert {n.meta["val"].dtype for n in (*exp, *sums)} == {torch.float32}
 
 
-def test_the_half_graph_says_as_onnx_what_eager_says(small_weights, unchecked_export, tmp_path):
+def test_the_half_graph_says_as_onnx_what_eager_says(small_weights, unchecked_tracing, tmp_path):
     """Another runtime reads it; it computes in half precision too, as far as the processor can."""
     weights = small_weights
     pictures = judged_pictures(weights.architecture.input_px)

@@ -8,7 +8,7 @@ import pytest
 from av.codec.hwaccel import HWAccel
 
 from realtime.session import Settings, open_session
-from realtime.sources import open_source
+from realtime.sources import SourceError, open_source
 from tests.realtime.fake_engine import FakeEngine
 
 
@@ -54,7 +54,7 @@ def test_what_a_card_is_asked_for_and_how_it_is_said(demo_clip, monkeypatch, cap
 def test_a_missing_file_stays_a_missing_file(tmp_path):
     damaged = tmp_path / "a.mp4"
     damaged.write_bytes(b"no video")
-    with pytest.raises(Exception, match="cannot be opened"):
+    with pytest.raises(SourceError, match="cannot be opened"):
         open_source(video=str(damaged), decoder="cuda")
 
 
