@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float64
+from numpy import ndarray
 from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -29,6 +31,7 @@ class Pool:
     samples: Sequence[Sample]
     share: float
     renewed: Callable[[], Sequence[Sample]] | None = None  # gives the next epoch's samples
+    often: Float64[ndarray, "n"] | None = None  # how often each sample is drawn, against the others; None: all alike
 
     def now(self) -> Pool:
         """The pool with the samples of the epoch that begins."""
@@ -106,7 +109,9 @@ class _Order:
 
 
 def _any(pool: Pool, rng: Generator) -> Sample:
-    return pool.samples[int(rng.integers(len(pool.samples)))]
+    if pool.often is None:
+        return pool.samples[int(rng.integers(len(pool.samples)))]
+    return pool.samples[int(rng.choice(len(pool.samples), p=pool.often / pool.often.sum()))]
 
 
 def collate(crops: Sequence[Crop]) -> Batch:

@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -84,7 +84,7 @@ def recorded(recorder: Recorder) -> list:
         return list(recorder.run())
 
 
-def camera_like(device: FakeDevice | Sequence[FakeDevice | None], **options) -> CameraSource:
+def camera_like(device: FakeDevice | Iterable[FakeDevice | None], **options) -> CameraSource:
     """The camera source that a live run uses, on a driver that plays a script."""
     devices = iter([device] if isinstance(device, FakeDevice) else device)
 

@@ -2,6 +2,7 @@ import json
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from train.evaluate import evaluate
 from train.figures import table
 from train.fit import STEP_MAX_S, Phase, PoseTraining, Recipe, fit
 from train.pretrain import PRESETS, pretrain, recipe_for
-from train.stream import CropStream, Pool
+from train.stream import CropStream, Pool, _any
 
 TINY = Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)
 
@@ -151,3 +152,11 @@ def test_a_stream_gives_the_same_batches_for_the_same_seed(pools):
 def test_a_stream_without_samples_is_refused():
     with pytest.raises(ValueError, match="no pool"):
         CropStream([Pool("labelled", [], 1.0)], size_px=64, batch=4, seed=0, options=Augmentation())
+
+
+def test_samples_are_drawn_as_often_as_the_pool_says(pools):
+    samples = pools[0].samples[:2]
+    pool = Pool("take", samples, 1.0, often=np.array([1.0, 3.0]))
+    rng = np.random.default_rng(0)
+    drawn = [_any(pool, rng).name for _ in range(2000)]
+    assert 0.72 < drawn.count(samples[1].name) / len(drawn) < 0.78

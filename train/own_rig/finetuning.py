@@ -28,6 +28,7 @@ from train.own_rig.labelling import labelled_anew
 from train.own_rig.labels import TakeLabels, read_labels
 from train.own_rig.lessons import Lessons, lessons
 from train.own_rig.mixing import Mix, best_mix, mixed, mixes
+from train.own_rig.practice import how_often
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
 from train.own_rig.regression import regression_samples
 from train.own_rig.teachers import OwnTeacher
@@ -35,6 +36,7 @@ from train.own_rig.truth import true_labels
 from train.paper.figures import heatmaps
 from train.plots import contact_sheet, plot_curves
 from train.pretrain import SHEET, calibrated
+from train.stream import Pool
 
 REDRESS = 0.35  # of the pictures of a take
 AUGMENTATION = Augmentation(roll_deg=8.0, occlusion=PROBABILITY, redress=REDRESS)
@@ -171,10 +173,11 @@ def _round(
 ) -> Round:  # fmt: skip
     """Goes on from the `last` weights, in `home`; how much is kept is a matter between `base` and what came of it."""
     recipe = replace(recipe_of(plan, base.architecture.input_px), window=base.window)
+    pools = _practised(taught.pools, last, recipe.phases[0].size_px, step("practice"))
     _configure(plan, home, last, recipe, {pool.name: len(pool.samples) for pool in taught.pools})
     step("training")  # has a bar of its own
     run, state = fit(
-        base.architecture, taught.pools, taught.validation, recipe, home, start=last.network().state_dict()
+        base.architecture, pools, taught.validation, recipe, home, start=last.network().state_dict()
     )
     found = mixes(base, state, taught.validation, taught.kept, step("mixing"))
     mix = best_mix(found)
@@ -183,6 +186,14 @@ def _round(
     path = home / "taught.safetensors"
     write_weights(weights, path)
     return Round(read_weights(path), run.images_seen, run.hours, tuple(found), mix, taught)
+
+
+def _practised(pools: Sequence[Pool], last: Weights, size_px: int, step: Step) -> list[Pool]:
+    """The takes' pictures by how wrong the network is in them."""
+    return [
+        replace(pool, often=how_often(last, pool.samples, size_px, step)) if pool.name == "take" else pool
+        for pool in pools
+    ]
 
 
 def _labelled_anew(plan: Plan, home: Path, last: Weights, engine: str, step: Step) -> dict[Path, TakeLabels]:
