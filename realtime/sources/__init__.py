@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from realtime.frame import Captured
 Decoder = Literal["cpu", "cuda"]  # what makes pictures of a video's packets
 # lavfi is FFmpeg's own source of test pictures
 STREAMS = ("http", "https", "rtsp", "rtsps", "rtp", "udp", "tcp", "srt", "lavfi")
+log = logging.getLogger(__name__)
 
 
 class SourceError(UserError):
@@ -69,6 +71,7 @@ def open_source(
         raise SourceError(f"pictures turn by 0, 90, 180 or 270 degrees, not {rotate_deg}")
     # each source needs only its own library
     if camera is not None:
+        _processor_decodes(f"camera {camera}", decoder)
         return importlib.import_module("realtime.sources.camera").CameraSource(camera, rotate_deg=rotate_deg)
     assert video is not None
     if urlsplit(video).scheme in STREAMS:
@@ -77,10 +80,17 @@ def open_source(
         )
     replay = importlib.import_module("realtime.takes.replay")
     if replay.is_take(video):
+        _processor_decodes(video, decoder)
         return replay.open_replay(video, rotate_deg=rotate_deg)
     path = Path(video)
     if path.is_dir():
+        _processor_decodes(video, decoder)
         return importlib.import_module("realtime.sources.folder").FolderSource(path, rotate_deg=rotate_deg)
     if not path.exists():
         raise SourceError(f"no such file: {video}; give a video, a folder of pictures or a URL")
     return importlib.import_module("realtime.sources.video").open_video(video, rotate_deg=rotate_deg, decoder=decoder)
+
+
+def _processor_decodes(name: str, asked: Decoder) -> None:
+    if asked == "cuda":
+        log.warning("%s is decoded by the processor: --decoder cuda is for video files and streams", name)

@@ -3,6 +3,7 @@
 import logging
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av.codec.hwaccel import HWAccel
@@ -56,6 +57,20 @@ def test_a_missing_file_stays_a_missing_file(tmp_path):
     damaged.write_bytes(b"no video")
     with pytest.raises(SourceError, match="cannot be opened"):
         open_source(video=str(damaged), decoder="cuda")
+
+
+def test_pictures_that_no_card_decodes_are_said_to_be_the_processors(tmp_path, demo_clip, caplog):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, picture in enumerate(pictures(demo_clip)[1][:2]):
+        cv2.imwrite(str(folder / f"{i}.png"), picture)
+    with caplog.at_level(logging.WARNING):
+        assert len(pictures(folder)[1]) == 2
+        assert not caplog.records
+        assert len(pictures(folder, decoder="cuda")[1]) == 2
+    assert [r.message for r in caplog.records] == [
+        f"{folder} is decoded by the processor: --decoder cuda is for video files and streams"
+    ]
 
 
 def test_a_whole_run_takes_it(demo_clip, tmp_path, monkeypatch):
