@@ -176,9 +176,7 @@ def _round(
     pools = _practised(taught.pools, last, recipe.phases[0].size_px, step("practice"))
     _configure(plan, home, last, recipe, {pool.name: len(pool.samples) for pool in taught.pools})
     step("training")  # has a bar of its own
-    run, state = fit(
-        base.architecture, pools, taught.validation, recipe, home, start=last.network().state_dict()
-    )
+    run, state = fit(base.architecture, pools, taught.validation, recipe, home, start=last.network().state_dict())
     found = mixes(base, state, taught.validation, taught.kept, step("mixing"))
     mix = best_mix(found)
     card = _card(plan, base, recipe, run, mix)
