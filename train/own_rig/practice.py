@@ -16,6 +16,7 @@ from engine.weights import Weights
 from realtime.progress import Step
 from train.datasets.sample import Sample
 from train.own_rig.regression import people_errors
+from train.pose_errors import mean_mm
 
 BOUNDS = (0.5, 3.0)  # a picture is never left out, and a label that is wrong itself does not take over
 CHUNK = 200
@@ -27,8 +28,8 @@ def how_often(weights: Weights, samples: Sequence[Sample], size_px: int, step: S
     for first in range(0, len(samples), CHUNK):
         chunk = samples[first : first + CHUNK]
         of_joints = people_errors(model, chunk, size_px).n_mpjpe
-        known = np.isfinite(of_joints)
-        errors[first : first + len(chunk)] = np.where(known, of_joints, 0.0).sum(axis=1) / np.maximum(known.sum(1), 1)
+        errors[first : first + len(chunk)] = [mean_mm(of_pose[None]) for of_pose in of_joints]
         step(first + len(chunk), len(samples), "what is hard")
-    usual = float(np.median(errors))
-    return np.clip(errors / usual, *BOUNDS) if usual > 0 else np.ones(len(samples))
+    told = np.isfinite(errors)  # a pose without its root tells nothing
+    usual = float(np.median(errors[told])) if told.any() else 0.0
+    return np.where(told, np.clip(errors / usual, *BOUNDS), 1.0) if usual > 0 else np.ones(len(samples))

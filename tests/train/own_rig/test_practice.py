@@ -1,10 +1,13 @@
 """What a network gets wrong is shown to it more often, within bounds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
+from engine.skeleton import ROOT
 from engine.weights import Weights
 from train.augment import plain
 from train.crops_seen import Seen
@@ -15,7 +18,7 @@ TINY = Architecture(backbone=18, input_px=64, deconv=16, depth_bins=8)
 UNASKED = Weights("tiny", TINY, PoseResNet(TINY).state_dict(), 3, ScoreMap(0.0, 1.0, 0.0), {}, "")
 
 
-def off_by(amounts, monkeypatch, size_px=96):
+def off_by(amounts, monkeypatch):
     """A network whose joints lie to and fro by an amount that is each sample's own."""
 
     def predict(model, samples, px):
@@ -52,6 +55,12 @@ def test_what_is_right_already_is_still_shown(samples, monkeypatch):
 
 def test_a_network_that_is_never_wrong_sees_all_alike(samples, monkeypatch):
     assert asked(samples, [0.0] * 9, monkeypatch).tolist() == [1.0] * 9
+
+
+def test_a_pose_of_which_nothing_can_be_said_counts_as_a_usual_one(samples, monkeypatch):
+    weight = samples[8].weight.copy()
+    weight[ROOT] = 0
+    assert asked([*samples[:8], replace(samples[8], weight=weight)], [0.02] * 8 + [0.4], monkeypatch)[8] == 1.0
 
 
 def test_it_is_the_same_in_chunks(samples, monkeypatch):
