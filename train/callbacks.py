@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from train.fit import PoseTraining
 
 LAST = "last.ckpt"
+METRICS = "metrics.jsonl"
 
 
 class Average(WeightAveraging):
@@ -72,6 +74,17 @@ class Clock(Callback):
         self.interrupted = False
         self._wait = Wait()
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: PoseTraining) -> None:  # type: ignore[override]
+        """Lines that a killed run wrote behind its last checkpoint go: their epochs come again."""
+        path = self.folder / METRICS
+        if trainer.is_global_zero and path.is_file():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if _images(line) <= pl_module.images_seen]
+            if kept != lines:
+                partial = path.with_suffix(".partial")
+                partial.write_text("".join(kept), encoding="utf-8")
+                partial.replace(path)
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """An epoch's first batch comes from new workers: their start is not the data's fault."""
         self._wait = Wait()
@@ -94,7 +107,7 @@ class Clock(Callback):
         line["data_wait"] = pl_module.data_wait = round(self._wait.share, 4)
         if not trainer.is_global_zero:
             return
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
+        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **numbers}) + "\n")
 
     def on_exception(
@@ -104,6 +117,14 @@ class Clock(Callback):
         if isinstance(exception, KeyboardInterrupt):
             self.interrupted = True
             trainer.save_checkpoint(self.folder / LAST)
+
+
+def _images(line: str) -> float:
+    """How many a line of metrics.jsonl counts; no end of them where the line was not written whole."""
+    try:
+        return json.loads(line)["images"]
+    except ValueError:
+        return math.inf
 
 
 class Bar(Callback):

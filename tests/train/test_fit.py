@@ -50,6 +50,20 @@ def test_a_run_stops_by_its_clock_and_resumes_where_it_was(tmp_path, pools):
     assert again.hours > saved["hours"]
 
 
+def test_lines_behind_the_last_checkpoint_are_written_once(tmp_path, pools):
+    first, more = replace(_recipe(1.0), crops=24), replace(_recipe(1.0), crops=48)
+    fit(TINY, pools, pools[0].samples, first, tmp_path)
+    file = tmp_path / "metrics.jsonl"
+    whole = file.read_text()
+    file.write_text(whole + json.dumps({"images": 36, "val_pck": 0.5}) + "\n" + '{"hours": 0.0')  # killed in the second
+    fit(TINY, pools, pools[0].samples, more, tmp_path)
+    assert file.read_text().startswith(whole)
+    images = [json.loads(line)["images"] for line in file.read_text().splitlines()]
+    assert images == sorted(set(images))
+    assert images[-1] == 48
+    assert len(list(tmp_path.glob("*.partial"))) == 0
+
+
 def test_a_process_that_stood_still_did_not_train(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("train.fit.time.monotonic", lambda: now[0])

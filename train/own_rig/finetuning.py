@@ -27,8 +27,8 @@ from train.own_rig.judging import Judgement, judge, judged_once
 from train.own_rig.labelling import labelled_anew
 from train.own_rig.labels import TakeLabels, read_labels
 from train.own_rig.lessons import Lessons, lessons
-from train.own_rig.mixing import Mix, best_mix, mixed, mixes
-from train.own_rig.practice import how_often
+from train.own_rig.mixing import FORGET, SHARES, Mix, best_mix, mixed, mixes
+from train.own_rig.practice import BOUNDS, how_often
 from train.own_rig.regression import PEOPLE as REGRESSION_PEOPLE
 from train.own_rig.regression import regression_samples
 from train.own_rig.teachers import OwnTeacher
@@ -250,6 +250,8 @@ def _configure(plan: Plan, home: Path, start: Weights, recipe: Recipe, counts: d
         "takes": [str(take) for take in plan.takes],
         "samples": counts,
         "recipe": asdict(recipe),
+        "drawn": BOUNDS,  # how often at least and at most, by how wrong the network was
+        "mixing": {"shares": SHARES, "forget": FORGET},
     }
     home.mkdir(parents=True, exist_ok=True)
     (home / "configuration.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
