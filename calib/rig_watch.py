@@ -1,11 +1,12 @@
 """Whether the cameras still stand where a stored rig says: a check of every new recording, and alarm.
 
-A person's joints give the cameras' relative pose anew. It is held against the stored one by its standard deviation; a
-little more than that is the detector, a lot is a camera that was moved.
+A person's joints give the cameras' relative pose anew. It is held against the stored one by the standard deviations of
+both; a little more than that is the detector, a lot is a camera that was moved.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -40,7 +41,7 @@ class RigCheck:
     names: tuple[str, str]
     rotation_deg: float
     direction_deg: float  # of the baseline, seen from the camera for which it changed less
-    rotation_sigma_deg: float
+    rotation_sigma_deg: float  # of the pose as it is now
     direction_sigma_deg: float
     moved: str | None  # which camera, where the floor says; both names where it does not; None: none did
     told: bool  # False: the recording is too poor to say
@@ -78,13 +79,23 @@ def check_rig(rig: Rig, tracks: Mapping[str, Track], body: Body) -> RigCheck:
     way, (turn_sigma, way_sigma) = min(in_a, in_b), pose.sigmas_deg
     walked = shape_of(pose, body, height).path >= STILL
     told = walked and max(turn_sigma, way_sigma) < SIGMA_MAX_DEG
-    beyond = (turn > max(MOVED_DEG, SIGMAS * turn_sigma)) or (way > max(MOVED_DEG, SIGMAS * way_sigma))
+    stored_turn_sigma, stored_way_sigma = _stored_sigmas_deg(rig)
+    turn_limit = max(MOVED_DEG, SIGMAS * math.hypot(turn_sigma, stored_turn_sigma))
+    way_limit = max(MOVED_DEG, SIGMAS * math.hypot(way_sigma, stored_way_sigma))
+    beyond = turn > turn_limit or way > way_limit
     moved = None
     if told and beyond:
         # a camera that turned where it stands sees the other one elsewhere; the other one does not
         turned = b if in_a < in_b - APART_DEG else a if in_b < in_a - APART_DEG else None
         moved = turned or _by_floor(seen, rig, pose.relative, body)
     return RigCheck((a, b), turn, way, turn_sigma, way_sigma, moved, told, pose.relative, clock)
+
+
+def _stored_sigmas_deg(rig: Rig) -> tuple[float, float]:
+    """How sure the rig itself is of its turn and its direction; an imported one does not say."""
+    if rig.quality is None:
+        return 0.0, 0.0
+    return rig.quality.rotation_sigma_deg or 0.0, rig.quality.translation_sigma_deg or 0.0
 
 
 def _stored_clock(rig: Rig, a: str, b: str) -> Clock:

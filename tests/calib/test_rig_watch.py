@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from calib.camera import rigid
 from calib.errors import UserError
-from calib.rig import Clock, Rig
+from calib.rig import Clock, Quality, Rig
 from calib.rig_watch import check_rig
 from tests.calib.walker import BODY, Clip, Noise, Walker, make_pair
 
@@ -43,6 +43,14 @@ def test_a_camera_that_was_turned_by_1_8_degrees_is_named(recorded, name, axis):
     assert check.angle_deg == pytest.approx(1.8, abs=0.4)
     assert check.reason.light == "red"
     assert check.reason.text.startswith(f"camera {name} moved: ")
+
+
+def test_a_rig_that_is_no_surer_than_that_raises_no_alarm(recorded):
+    cameras, tracks = recorded
+    for sigma_deg, light in ((0.2, "red"), (0.9, "green")):
+        unsure = Quality("yellow", made_from="people", rotation_sigma_deg=sigma_deg, translation_sigma_deg=sigma_deg)
+        check = check_rig(Rig(turned(cameras, "right", 1, 1.8), quality=unsure), tracks, BODY)
+        assert check.reason.light == light, check
 
 
 def test_a_camera_that_was_carried_away_is_noticed(recorded):

@@ -62,10 +62,13 @@ def label_take(folder: Path, teacher: Teacher, *, step: Step) -> Labelled:
 
 
 def labelled_anew(folder: Path, teacher: Teacher, *, step: Step) -> TakeLabels | None:
-    """What another teacher makes of a labelled take, whose files stay as they are; None where that is nothing."""
+    """What another teacher makes of a labelled take, whose files stay as they are; None where that is nothing.
+
+    A better teacher finds the cameras a little elsewhere; that they moved, in a take that was labelled, it cannot say.
+    """
     take = open_take(folder)
     joints = teacher(take, step)
-    placed = place(take, joints)
+    placed = place(take, joints, stood=True)
     labels = None if placed.verdict.light == "red" else _moved(fit_both(placed), placed, joints)
     return labels if labels is not None and len(labels.frame) else None
 

@@ -58,14 +58,20 @@ class Placed:
         return "unknown" if self.rig.quality is None else self.rig.quality.made_from
 
 
-def place(take: Take, joints: Mapping[str, CameraJoints]) -> Placed:
-    """The take's own rig where it has one that is placed, else one from the person. LabelError where neither is."""
+def place(take: Take, joints: Mapping[str, CameraJoints], *, stood: bool = False) -> Placed:
+    """The take's own rig where it has one that is placed, else one from the person. LabelError where neither is.
+
+    `stood`: it is known already that the cameras stood where the rig has them.
+    """
     names = _pair(take)
     tracks = (joints[names[0]].track(), joints[names[1]].track())
     cameras = (lens_of(take.cameras[names[0]]), lens_of(take.cameras[names[1]]))
     stored = take.rig is not None and all(camera.cam_from_world is not None for camera in cameras)
     try:
-        placed = (_stored if stored else _from_people)(take, names, tracks, cameras)
+        if stored:
+            placed = _stored(take, names, tracks, cameras, stood)
+        else:
+            placed = _from_people(take, names, tracks, cameras)
     except CalibError as error:
         raise LabelError(f"{take.folder}: {error}") from None
     return replace(placed, verdict=placed.verdict.with_reasons(_company(joints, names)))
@@ -88,7 +94,7 @@ def _from_people(take: Take, names: Names, tracks: Tracks, cameras: Cameras) -> 
     return Placed(names, tracks, placed, clock, _sigma_ms(made.clock), made.rig, Verdict((*others, *reasons)))
 
 
-def _stored(take: Take, names: Names, tracks: Tracks, cameras: Cameras) -> Placed:
+def _stored(take: Take, names: Names, tracks: Tracks, cameras: Cameras, stood: bool) -> Placed:
     assert take.rig is not None
     rig = replace(take.rig, cameras=dict(zip(names, cameras, strict=True)), clocks={})
     known = Relative.of(rig.b_from_a(*names))
@@ -99,25 +105,28 @@ def _stored(take: Take, names: Names, tracks: Tracks, cameras: Cameras) -> Place
     own = (
         [] if quality is None or quality.verdict != "red" else [Reason("red", f"its rig is red: {quality.reasons[0]}")]
     )
-    found = [*own, *reasons, *_doubts(seen, rig, known)]
+    mixed_up = _mixed_up(seen)
+    found = [*own, *reasons, *mixed_up, _fit(seen, known)]
+    if not stood and not any(reason.light == "red" for reason in mixed_up):
+        found.append(_standing(seen, rig))
     return Placed(names, tracks, cameras, clock, _sigma_ms(fit), rig, Verdict(tuple(found)))
 
 
-def _doubts(seen: Seen, rig: Rig, known: Relative) -> Iterator[Reason]:
-    """Whether the joints fit the stored rig; where not, what was mixed up or who moved."""
+def _mixed_up(seen: Seen) -> list[Reason]:
+    """What of the views was exchanged, mirrored or somebody else's."""
     try:
-        mixed_up = list(suspects(seen, pose_of(seen, BODY)[0], BODY))
+        return list(suspects(seen, pose_of(seen, BODY)[0], BODY))
     except CalibError as error:
-        mixed_up = [Reason("yellow", f"whether the cameras still stand there cannot be told: {error}")]
-    yield from mixed_up
-    yield _fit(seen, known)
-    if any(reason.light == "red" for reason in mixed_up):
-        return
+        return [Reason("yellow", f"whether the cameras still stand there cannot be told: {error}")]
+
+
+def _standing(seen: Seen, rig: Rig) -> Reason:
+    """Whether the cameras stand where the stored rig has them."""
     tracks = dict(zip(seen.names, (seen.tracks[0], seen.tracks[1]), strict=True))
     try:
-        yield check_rig(replace(rig, clocks={}), tracks, BODY).reason
+        return check_rig(replace(rig, clocks={}), tracks, BODY).reason
     except CalibError as error:
-        yield Reason("yellow", f"whether the cameras still stand there cannot be told: {error}")
+        return Reason("yellow", f"whether the cameras still stand there cannot be told: {error}")
 
 
 def _fit(seen: Seen, known: Relative) -> Reason:

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from calib.camera import rigid
 from calib.formats import write_rig
 from calib.rig import Quality, Rig
 from realtime.takes import open_take, read_sync
@@ -62,6 +64,20 @@ def test_labels_of_another_teacher_leave_the_take_as_it_is(labelled, scene):
     assert len(again.frame) > 0.95 * len(own.frame)
     name = next(iter(scene.cameras))
     assert np.median(error_mm(again, scene, name)) < np.median(error_mm(own, scene, name)) + 3
+
+
+def test_another_teacher_may_find_the_cameras_elsewhere_in_a_labelled_take(scene, tmp_path):
+    folder = written(scene, tmp_path / "t")
+    left, right = scene.cameras.values()
+    turn = rigid(Rotation.from_rotvec([0, np.deg2rad(2.0), 0]).as_matrix(), np.zeros(3))
+    turned = {"cam0": left, "cam1": replace(right, cam_from_world=turn @ right.cam_from_world)}
+    write_rig(folder / "rig.toml", Rig(turned, quality=Quality("green", made_from="board", metric=True)))
+    refused = label_take(folder, SceneTeacher(scene), step=quiet)
+    assert refused.labels is None
+    assert "moved" in " ".join(refused.placed.verdict.texts())
+    again = labelled_anew(folder, SceneTeacher(scene), step=quiet)
+    assert again is not None
+    assert np.median(error_mm(again, scene, "cam0")) < 60
 
 
 def test_labels_lie_where_the_person_was_in_both_cameras(labelled, scene):
