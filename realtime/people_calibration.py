@@ -24,6 +24,12 @@ from realtime.take_joints import BODY, CameraJoints, lens_of, take_joints
 from realtime.takes import Sync, Take, TakeError, open_take, write_sync
 from realtime.takes.about import NAME as TAKE_FILE
 
+# measured on rendered people with `lite`: docs/calibration-people.md
+NOT_IN_SIGMA = (
+    "standard deviations hold chance and each joint's habit; what the network does to all joints at once is not in them "
+    "and has been five times as much; where the cameras themselves matter, use a board"
+)
+
 
 def is_take(place: Path) -> bool:
     """Whether a folder is a take."""
@@ -121,6 +127,7 @@ def _report(folder: Path, made: PeopleRig, joints: dict[str, CameraJoints], engi
     notes = [f"joints by {engine.weights_name}: {_seen(joints[name])} in {name}" for name in (a, b)]
     kept = made.labels.kept.mean()
     notes.append(f"{100 * kept:.0f} % of the joints agree well enough between the views to be learned from")
+    notes.append(NOT_IN_SIGMA)
     return ReportData(
         title=f"Calibration of {folder.name} from a person",
         verdict=made.verdict,

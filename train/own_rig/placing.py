@@ -68,10 +68,7 @@ def place(take: Take, joints: Mapping[str, CameraJoints], *, stood: bool = False
     cameras = (lens_of(take.cameras[names[0]]), lens_of(take.cameras[names[1]]))
     stored = take.rig is not None and all(camera.cam_from_world is not None for camera in cameras)
     try:
-        if stored:
-            placed = _stored(take, names, tracks, cameras, stood)
-        else:
-            placed = _from_people(take, names, tracks, cameras)
+        placed = _stored(take, names, tracks, cameras, stood) if stored else _from_people(take, names, tracks, cameras)
     except CalibError as error:
         raise LabelError(f"{take.folder}: {error}") from None
     return replace(placed, verdict=placed.verdict.with_reasons(_company(joints, names)))

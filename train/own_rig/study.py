@@ -20,15 +20,17 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from calib.epipolar import Relative
 from calib.errors import UserError as CalibError
 from calib.formats import write_rig
 from calib.people_scale import Cues
-from calib.rig import Rig
+from calib.rig import Quality, Rig
 from engine.backends import open_engine
 from engine.errors import UserError
 from engine.weights import Weights, load_weights, read_weights
 from realtime.people_calibration import calibrate_from_people
 from realtime.progress import Stages, Step
+from realtime.takes import open_take
 from train.evaluate_takes import error_of_take
 from train.own_rig.arms import label_arms
 from train.own_rig.finetuning import Plan, finetune
@@ -88,6 +90,7 @@ def of_seed(study: Study, seed: int, base: Weights, results: Results, step: Call
     names = list(truth.cameras)[:2]
     return {
         "baseline_m": round(truth.rig.baseline_m(names[0], names[1]), 3),
+        "rig": _rig_off(first, truth.rig, (names[0], names[1])),
         **runs,
         "second": errors,
         "arms": [asdict(arm) for arm in label_arms(first)],
@@ -127,6 +130,16 @@ def _lenses_of_a_board(folder: Path) -> Path:
         K[:2, 2] += rng.normal(0, CENTER_SIGMA * camera.width, 2)
         cameras[name] = replace(camera, K=K)
     return write_rig(folder / "lenses.toml", Rig(cameras))
+
+
+def _rig_off(folder: Path, true: Rig, names: tuple[str, str]) -> dict[str, float | None]:
+    """How far the take's rig is from the true one, and how sure it says that it is, in degrees."""
+    rig = open_take(folder).rig
+    assert rig is not None
+    turn, direction = Relative.of(rig.b_from_a(*names)).apart_deg(Relative.of(true.b_from_a(*names)))
+    quality = rig.quality or Quality("yellow")
+    said = {"turn_sigma_deg": quality.rotation_sigma_deg, "direction_sigma_deg": quality.translation_sigma_deg}
+    return {"turn_deg": round(turn, 3), "direction_deg": round(direction, 3), **said}
 
 
 def _error(folder: Path, weights: Weights, engine: str, step: Step) -> dict[str, object]:

@@ -25,7 +25,7 @@ def markdown(records: Mapping[str, Record]) -> str:
     ]
     lines += [f"- {name}: refused: {record['refused']}" for name, record in seeds.items() if "refused" in record]
     if done:
-        lines += ["", *_means(list(done.values())), "", *_arms(list(done.values()))]
+        lines += ["", *_means(list(done.values())), "", *_arms(list(done.values())), "", *_rigs(done)]
     return "\n".join(lines) + "\n"
 
 
@@ -33,6 +33,8 @@ HEAD = (
     "take", "baseline", "labels' error", "before", "taught", "change", "ceiling", "share of the way",
     "N-MPJPE", "forgotten", "kept", "gate", "second take", "change",
 )  # fmt: skip
+
+RIG = ("turn", "direction")
 
 
 def _row(name: str, record: Any) -> list[str]:
@@ -99,6 +101,15 @@ def _arms(done: Sequence[Any]) -> list[str]:
         share, n, p = (np.nanmean([arm[key] for arm in arms]) for key in ("share", "n_mpjpe_mm", "p_mpjpe_mm"))
         rows.append([name, f"{100 * share:.0f} %", f"{n:.1f}", f"{p:.1f}"])
     return _table(("labels by", "joints", "N-MPJPE", "P-MPJPE"), rows)
+
+
+def _rigs(done: Mapping[str, Any]) -> list[str]:
+    """What the person's rigs are off by, beside what they say of themselves."""
+    rows = []
+    for name, rig in ((name, record["rig"]) for name, record in done.items() if "rig" in record):
+        said = ["not said" if (sigma := rig[f"{what}_sigma_deg"]) is None else f"{sigma:.2f}" for what in RIG]
+        rows.append([name, *(f"{rig[f'{what}_deg']:.2f}" for what in RIG), *said])
+    return _table(("rig, degrees", *(f"{what} off by" for what in RIG), *(f"{what}'s sigma" for what in RIG)), rows)
 
 
 def _table(head: Sequence[str], rows: Rows) -> list[str]:

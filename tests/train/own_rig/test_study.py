@@ -13,6 +13,7 @@ def record(before, after, top, second):
     arms = [{"name": "F of pooled frames", "share": 0.9, "n_mpjpe_mm": 80.0, "p_mpjpe_mm": 60.0}]
     return {
         "baseline_m": 2.0,
+        "rig": {"turn_deg": 1.5, "direction_deg": 0.5, "turn_sigma_deg": 0.75, "direction_sigma_deg": None},
         "taught": {**run, "after": figures(after)},
         "ceiling": {**run, "after": figures(top)},
         "second": {"before": {"mpjpe_mm": 100.0}, "taught": {"mpjpe_mm": second}, "ceiling": {"mpjpe_mm": 70.0}},
@@ -34,4 +35,5 @@ def test_a_study_says_the_gain_the_share_of_the_way_and_what_was_refused():
     assert "| held-out part | -35.0 % | 7.1 % |" in text
     assert "| second take | -15.0 % | 7.1 % |" in text
     assert "- seed 3: refused: out of sync" in text
+    assert "| seed 1 | 1.50 | 0.50 | 0.75 | not said |" in text
     assert "| F of pooled frames | 90 % | 80.0 | 60.0 |" in text
