@@ -26,8 +26,8 @@ from realtime.takes.about import NAME as TAKE_FILE
 
 # measured on rendered people with `lite`: docs/calibration-people.md
 NOT_IN_SIGMA = (
-    "standard deviations hold chance and each joint's habit; what the network does to all joints at once is not in "
-    "them and has been five times as much; where the cameras themselves matter, use a board"
+    "standard deviations hold chance and each joint's habit, not all that a network does wrong: rigs have been off by "
+    "five of them; where the cameras themselves matter, use a board"
 )
 
 

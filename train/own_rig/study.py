@@ -24,7 +24,7 @@ from calib.epipolar import Relative
 from calib.errors import UserError as CalibError
 from calib.formats import write_rig
 from calib.people_scale import Cues
-from calib.rig import Quality, Rig
+from calib.rig import Rig
 from engine.backends import open_engine
 from engine.errors import UserError
 from engine.weights import Weights, load_weights, read_weights
@@ -136,9 +136,12 @@ def _rig_off(folder: Path, true: Rig, names: tuple[str, str]) -> dict[str, float
     """How far the take's rig is from the true one, and how sure it says that it is, in degrees."""
     rig = open_take(folder).rig
     assert rig is not None
+    assert rig.quality is not None  # a person gave it
     turn, direction = Relative.of(rig.b_from_a(*names)).apart_deg(Relative.of(true.b_from_a(*names)))
-    quality = rig.quality or Quality("yellow")
-    said = {"turn_sigma_deg": quality.rotation_sigma_deg, "direction_sigma_deg": quality.translation_sigma_deg}
+    said = {
+        "turn_sigma_deg": rig.quality.rotation_sigma_deg,
+        "direction_sigma_deg": rig.quality.translation_sigma_deg,
+    }
     return {"turn_deg": round(turn, 3), "direction_deg": round(direction, 3), **said}
 
 
