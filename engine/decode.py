@@ -113,7 +113,7 @@ class Decoded(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n 16 7"], Float[Tensor, "n"]]:
+    def forward(self, crops_rgb: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n joints 7"], Float[Tensor, "n"]]:
         """Joints with spreads and masses, and the probability of presence."""
         volume, presence = self.network((crops_rgb - self.mean) / self.std)
         return decode(volume, window=self.window), torch.sigmoid(presence.float())

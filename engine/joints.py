@@ -9,6 +9,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from engine.crop import BOX_MARGIN, Box, crop_camera, crop_px_from_units
+from engine.skeleton import ROOT
 
 # a pose smaller than this in its crop is no pose that could be judged
 FILL_MIN = 0.2
@@ -20,18 +21,23 @@ MASS_FLOOR = 1e-4
 class EngineOutput:
     """Raw numbers of one frame, a row per box."""
 
-    joints: Float32[ndarray, "people 16 7"]  # x, y, z in crop units, their sigmas, mass around the peak
+    joints: Float32[ndarray, "people joints 7"]  # x, y, z in crop units, their sigmas, mass around the peak
     presence: Float32[ndarray, "people"]  # probability that the crop shows a person
+
+    @classmethod
+    def nobody(cls, joints: int) -> EngineOutput:
+        """Of a frame without boxes."""
+        return cls(np.zeros((0, joints, 7), np.float32), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class Joints:
     """One person's joints in the full image."""
 
-    px: Float64[ndarray, "16 2"]  # full-image pixels
-    depth: Float64[ndarray, "16"]  # crop units from the root, see engine/crop.py
-    sigma: Float64[ndarray, "16 3"]  # crop units
-    score: Float64[ndarray, "16"]  # probability of being within 0.2 torso
+    px: Float64[ndarray, "joints 2"]  # full-image pixels
+    depth: Float64[ndarray, "joints"]  # crop units from the root, see engine/crop.py
+    sigma: Float64[ndarray, "joints 3"]  # crop units
+    score: Float64[ndarray, "joints"]  # probability of being within 0.2 torso
     presence: float
     box: Box
 
@@ -58,7 +64,7 @@ def mass_logit(mass: Float64[ndarray, "..."]) -> Float64[ndarray, "..."]:
     return np.log((mass + MASS_FLOOR) / (1.0 - mass + MASS_FLOOR))
 
 
-def fill_of(units: Float64[ndarray, "... 16 2"]) -> Float64[ndarray, "..."]:
+def fill_of(units: Float64[ndarray, "... joints 2"]) -> Float64[ndarray, "..."]:
     """How far a pose fills its crop: 1 in a box as training has it, less where the person is small."""
     return np.asarray(np.clip(np.ptp(units, axis=-2).max(axis=-1) * BOX_MARGIN, FILL_MIN, 1.0))
 
@@ -72,5 +78,5 @@ def read_joints(
         camera = crop_camera(box, K, 1)  # with a crop of one pixel, units and pixels differ by a shift
         px = camera.to_px(crop_px_from_units(row[:, :2], 1))
         score = score_map(row[:, 6], fill_of(row[:, :2]))
-        people.append(Joints(px, row[:, 2] - row[6, 2], row[:, 3:6], score, float(presence), box))
+        people.append(Joints(px, row[:, 2] - row[ROOT, 2], row[:, 3:6], score, float(presence), box))
     return people

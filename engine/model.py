@@ -6,18 +6,22 @@ are torchvision's, so an ImageNet checkpoint loads. A linear head on the pooled 
 shows a person; the paper has none. Nor has it lateral connections (Lin et al., CVPR 2017, as sums before the ReLU):
 without them everything passes through a map of s/32 cells a side, and from random numbers the network learns half as
 fast. Where they start at zero they change nothing, so trained weights can be given them.
+
+`width` and `stride_first` make the backbone of Yahoo's open_nsfw: bottlenecks of half the channels, their stride in the
+first 1x1 convolution as in He et al.'s published Caffe models (torchvision has it in the 3x3).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from engine.skeleton import JOINTS
+from engine.skeleton import SKELETONS, Skeleton
 
 Depth = Literal[18, 34, 50, 101]
 
@@ -43,17 +47,31 @@ class Architecture:
     # the map is 6 x 6 or 8 x 8: rates of 6, 12, 18 as in UniPose would only ever touch the centre tap
     wasp_rates: tuple[int, int, int] = (1, 2, 3)
     lateral: bool = False  # maps of layer3, layer2 and layer1 are added to the deconvolutions
+    width: float = 1.0  # of the bottlenecks and of what they give, against He et al.: 1 or 0.5
+    stride_first: bool = False  # of bottlenecks: stride in the first 1x1 convolution
+    skeleton: str = "mpii16"
 
     def __post_init__(self) -> None:
         if self.backbone not in STAGES:
             raise ValueError(f"the backbone is one of {sorted(STAGES)}, got {self.backbone}")
+        if self.width not in (1.0, 0.5):
+            raise ValueError(f"the backbone's width is 1 or 0.5, got {self.width}")
+        if (self.width != 1.0 or self.stride_first) and not STAGES[self.backbone][1]:
+            raise ValueError(f"width and stride_first are for bottlenecks (50, 101), not for ResNet-{self.backbone}")
+        if self.skeleton not in SKELETONS:
+            raise ValueError(f"the skeleton is one of {sorted(SKELETONS)}, got {self.skeleton!r}")
         if self.input_px % 32 or self.input_px <= 0:
             raise ValueError(f"the input side is a multiple of 32, got {self.input_px}")
 
+    @property
+    def joints(self) -> Skeleton:
+        """Which joints the network predicts."""
+        return SKELETONS[self.skeleton]
+
 
 ARCHITECTURES = {
-    "lite": Architecture(backbone=18, input_px=192, deconv=128, depth_bins=32, lateral=True),
-    "full": Architecture(backbone=50, input_px=256, deconv=256, depth_bins=64, lateral=True),
+    "lite": Architecture(50, 192, 128, 32, lateral=True, width=0.5, stride_first=True),
+    "full": Architecture(50, 256, 256, 64, lateral=True),
 }
 
 
@@ -69,38 +87,41 @@ class PoseResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.cbam_in = CBAM(64) if architecture.cbam else nn.Identity()
-        self.layer1 = _stage(block, 64, 64, blocks[0], stride=1)
-        self.layer2 = _stage(block, 64 * block.expansion, 128, blocks[1], stride=2)
-        self.layer3 = _stage(block, 128 * block.expansion, 256, blocks[2], stride=2)
-        self.layer4 = _stage(block, 256 * block.expansion, 512, blocks[3], stride=2)
-        features = 512 * block.expansion
+        widths = [int(channels * architecture.width) for channels in (64, 128, 256, 512)]
+        outs = [channels * block.expansion for channels in widths]
+        make = partial(_stage, block, stride_first=architecture.stride_first)
+        self.layer1 = make(64, widths[0], blocks[0], stride=1)
+        self.layer2 = make(outs[0], widths[1], blocks[1], stride=2)
+        self.layer3 = make(outs[1], widths[2], blocks[2], stride=2)
+        self.layer4 = make(outs[2], widths[3], blocks[3], stride=2)
+        features = outs[3]
         self.cbam_out = CBAM(features) if architecture.cbam else nn.Identity()
         width = architecture.deconv
         self.wasp = WASP(features, width, architecture.wasp_rates) if architecture.wasp else nn.Identity()
         features = width if architecture.wasp else features
         self.presence = nn.Linear(features, 1)
         self.deconv = nn.ModuleList(_deconv(channels, width) for channels in (features, width, width))
-        sources = [channels * block.expansion for channels in (256, 128, 64)] if architecture.lateral else []
+        sources = outs[2::-1] if architecture.lateral else []
         self.lateral = nn.ModuleList(nn.Conv2d(channels, width, 1, bias=False) for channels in sources)
-        self.head = nn.Conv2d(width, JOINTS * architecture.depth_bins, 1)
+        self.head = nn.Conv2d(width, len(architecture.joints) * architecture.depth_bins, 1)
         self.apply(_initialise)
         for lateral in self.lateral:
             nn.init.zeros_(lateral.get_parameter("weight"))
 
-    def forward(self, x: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n 16 d h w"], Float[Tensor, "n"]]:
+    def forward(self, x: Float[Tensor, "n 3 s s"]) -> tuple[Float[Tensor, "n joints d h w"], Float[Tensor, "n"]]:
         """Logits of the volumetric heatmaps, h = w = s / 4, and logits of presence."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))  # (n, 64, s/4, s/4)
         quarter = self.layer1(self.cbam_in(x))
         eighth = self.layer2(quarter)
         sixteenth = self.layer3(eighth)
-        x = self.layer4(sixteenth)  # (n, 512 or 2048, s/32, s/32)
+        x = self.layer4(sixteenth)  # (n, 512 ... 2048, s/32, s/32)
         x = self.wasp(self.cbam_out(x))  # (n, deconv, s/32, s/32)
         presence = self.presence(x.mean((2, 3)))[:, 0]
         sides = [lateral(m) for lateral, m in zip(self.lateral, (sixteenth, eighth, quarter), strict=False)]
         for i, deconv in enumerate(self.deconv):
             x = deconv(x, sides[i] if sides else None)
-        x = self.head(x)  # (n, 16 d, s/4, s/4)
-        return x.unflatten(1, (JOINTS, self.architecture.depth_bins)), presence
+        x = self.head(x)  # (n, joints d, s/4, s/4)
+        return x.unflatten(1, (-1, self.architecture.depth_bins)), presence
 
 
 class CBAM(nn.Module):
@@ -173,15 +194,18 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Residual block of ResNet-50 and -101 (He et al., CVPR 2016); names and stride as in torchvision."""
+    """Residual block of ResNet-50 and -101 (He et al., CVPR 2016); names as in torchvision."""
 
     expansion = 4
 
-    def __init__(self, channels: int, width: int, stride: int, downsample: nn.Module | None) -> None:
+    def __init__(
+        self, channels: int, width: int, stride: int, downsample: nn.Module | None, *, stride_first: bool = False
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
+        first, second = (stride, 1) if stride_first else (1, stride)
+        self.conv1 = nn.Conv2d(channels, width, 1, first, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, second, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * self.expansion)
@@ -196,14 +220,21 @@ class Bottleneck(nn.Module):
 
 
 def _stage(
-    block: type[BasicBlock] | type[Bottleneck], channels: int, width: int, count: int, *, stride: int
+    block: type[BasicBlock] | type[Bottleneck],
+    channels: int,
+    width: int,
+    count: int,
+    *,
+    stride: int,
+    stride_first: bool,
 ) -> nn.Sequential:
     out = width * block.expansion
     downsample = None
     if stride != 1 or channels != out:
         downsample = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+    options = {"stride_first": True} if stride_first else {}
     rest = [block(out, width, 1, None) for _ in range(count - 1)]
-    return nn.Sequential(block(channels, width, stride, downsample), *rest)
+    return nn.Sequential(block(channels, width, stride, downsample, **options), *rest)
 
 
 def _conv_bn(channels: int, width: int, *, kernel: int, dilation: int = 1) -> nn.Sequential:

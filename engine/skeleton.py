@@ -1,48 +1,105 @@
-"""The skeleton `mpii16`: names, tree, mirror pairs, and the maps from other skeletons into it.
+"""Skeletons: names, trees, mirror pairs, groups of joints, and the maps from other skeletons into them.
 
-"Left" is always the person's own left.
+`mpii16` is the paper's. `body25` adds feet, face and hands behind the same sixteen, so an index below means the same
+joint in both, and `mpii16` is the beginning of every array of `body25`. "Left" is always the person's own left.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass, field
 
-JOINT_NAMES = (
-    "r_ankle",
-    "r_knee",
-    "r_hip",
-    "l_hip",
-    "l_knee",
-    "l_ankle",
-    "pelvis",
-    "thorax",
-    "upper_neck",
-    "head_top",
-    "r_wrist",
-    "r_elbow",
-    "r_shoulder",
-    "l_shoulder",
-    "l_elbow",
-    "l_wrist",
-)
-JOINTS = len(JOINT_NAMES)
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
 (R_ANKLE, R_KNEE, R_HIP, L_HIP, L_KNEE, L_ANKLE, PELVIS, THORAX) = range(8)
 (UPPER_NECK, HEAD_TOP, R_WRIST, R_ELBOW, R_SHOULDER, L_SHOULDER, L_ELBOW, L_WRIST) = range(8, 16)
+# heels, tips of the big toes, knuckles of the middle fingers
+(R_HEEL, R_TOE, L_HEEL, L_TOE, NOSE, R_EAR, L_EAR, R_HAND, L_HAND) = range(16, 25)
 ROOT = PELVIS
-
-PARENTS: tuple[int | None, ...] = (1, 2, 6, 6, 3, 4, None, 6, 7, 8, 11, 12, 7, 7, 13, 14)
-BONES = tuple((joint, parent) for joint, parent in enumerate(PARENTS) if parent is not None)
-MIRROR_PAIRS = ((0, 5), (1, 4), (2, 3), (10, 15), (11, 14), (12, 13))
-# index with it to swap left and right: mirrored = joints[MIRROR]
-MIRROR = np.array([5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10])
 
 # the twelve joints that every data set defines alike: ankles, knees, hips, wrists, elbows, shoulders
 LIMB_JOINTS = (0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15)
 # torso length, the unit of PCK, runs from the left shoulder to the right hip
 TORSO = (L_SHOULDER, R_HIP)
 
-RIGHT_JOINTS = (0, 1, 2, 10, 11, 12)
-LEFT_JOINTS = (3, 4, 5, 13, 14, 15)
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """Joints in an order, each but the root with its parent."""
+
+    name: str
+    names: tuple[str, ...]
+    parents: tuple[int | None, ...]
+    groups: dict[str, tuple[int, ...]]  # joints by part of the body
+    mirror_pairs: tuple[tuple[int, int], ...] = field(init=False)  # r_ and l_ of one joint, the lower index first
+    bones: tuple[tuple[int, int], ...] = field(init=False)  # joint, parent
+    right: tuple[int, ...] = field(init=False)
+    left: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.parents) != len(self.names):
+            raise ValueError(f"{len(self.names)} joints need as many parents, got {len(self.parents)}")
+        right = tuple(i for i, name in enumerate(self.names) if name.startswith("r_"))
+        left = tuple(i for i, name in enumerate(self.names) if name.startswith("l_"))
+        pairs = ((i, self.names.index("l_" + self.names[i][2:])) for i in right)
+        object.__setattr__(self, "mirror_pairs", tuple((min(p), max(p)) for p in pairs))
+        object.__setattr__(self, "bones", tuple((i, p) for i, p in enumerate(self.parents) if p is not None))
+        object.__setattr__(self, "right", right)
+        object.__setattr__(self, "left", left)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def mirror(self) -> Int64[ndarray, "joints"]:
+        """Index with it to swap left and right: mirrored = joints[skeleton.mirror]."""
+        order = np.arange(len(self))
+        for a, b in self.mirror_pairs:
+            order[[a, b]] = b, a
+        return order
+
+
+_NAMES = (
+    *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle", "pelvis", "thorax", "upper_neck", "head_top"),
+    *("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist"),
+)
+_PARENTS = (1, 2, 6, 6, 3, 4, None, 6, 7, 8, 11, 12, 7, 7, 13, 14)
+_GROUPS = {"trunk": (PELVIS, THORAX, UPPER_NECK, HEAD_TOP), "limbs": LIMB_JOINTS}
+_FEET, _FACE, _HANDS = (R_HEEL, R_TOE, L_HEEL, L_TOE), (NOSE, R_EAR, L_EAR), (R_HAND, L_HAND)
+
+MPII16 = Skeleton("mpii16", _NAMES, _PARENTS, _GROUPS)
+BODY25 = Skeleton(
+    "body25",
+    (*_NAMES, "r_heel", "r_toe", "l_heel", "l_toe", "nose", "r_ear", "l_ear", "r_hand", "l_hand"),
+    (*_PARENTS, R_ANKLE, R_ANKLE, L_ANKLE, L_ANKLE, UPPER_NECK, UPPER_NECK, UPPER_NECK, R_WRIST, L_WRIST),
+    {**_GROUPS, "feet": _FEET, "face": _FACE, "hands": _HANDS},
+)
+SKELETONS = {skeleton.name: skeleton for skeleton in (MPII16, BODY25)}
+# what `body25` has beyond `mpii16`
+EXTREMITIES = (*_FEET, *_FACE, *_HANDS)
+
+
+def skeleton_of(joints: int) -> Skeleton:
+    """The skeleton with so many joints. ValueError where there is none."""
+    for skeleton in SKELETONS.values():
+        if len(skeleton) == joints:
+            return skeleton
+    known = ", ".join(f"{len(s)} ({s.name})" for s in SKELETONS.values())
+    raise ValueError(f"no skeleton has {joints} joints; known: {known}")
+
+
+def skeleton_named(names: tuple[str, ...]) -> Skeleton:
+    """The skeleton whose joints are called so, in this order. ValueError where there is none."""
+    for skeleton in SKELETONS.values():
+        if skeleton.names == tuple(names):
+            return skeleton
+    raise ValueError(f"{len(names)} joints ({', '.join(names[:3])} ...) of no known skeleton: {', '.join(SKELETONS)}")
+
+
+# MOVING: names of mpii16 alone, which go when nobody imports them any more
+JOINT_NAMES, PARENTS, BONES, MIRROR_PAIRS = MPII16.names, MPII16.parents, MPII16.bones, MPII16.mirror_pairs
+JOINTS, MIRROR, RIGHT_JOINTS, LEFT_JOINTS = len(MPII16), MPII16.mirror, MPII16.right, MPII16.left
 
 # source index of each mpii16 joint in Human3.6M's 17 (its spine, 7, is dropped as in the paper)
 H36M17_TO_MPII16 = (3, 2, 1, 4, 5, 6, 0, 8, 9, 10, 16, 15, 14, 11, 12, 13)

@@ -18,9 +18,10 @@ from engine.decode import MEAN_RGB, STD_RGB, Decoded
 from engine.errors import UserError
 from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import Skeleton, skeleton_named
 
-SCHEMA = 2
+SCHEMA = 3  # 2 had no skeleton but mpii16, no width and no stride of the bottlenecks
+OLDEST = 2
 BUNDLED = Path(__file__).parent / "bundled"
 NAMES = ("lite", "full")
 
@@ -40,6 +41,11 @@ class Weights:
     score_map: ScoreMap
     card: dict[str, object]  # training data and terms, recipe, figures
     sha256: str  # of the file; empty before it is written
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Which joints the network predicts."""
+        return self.architecture.joints
 
     def network(self) -> PoseResNet:
         """The network in float32, in evaluation mode. WeightsError names tensors that do not fit."""
@@ -106,11 +112,15 @@ def read_weights(path: Path) -> Weights:
 def _described(record: dict[str, Any], path: Path, state: dict[str, Tensor], digest: str) -> Weights:
     if record["schema"] > SCHEMA:
         raise WeightsError(f"{path} has schema {record['schema']}, this program reads up to {SCHEMA}; update it")
-    if record["schema"] < SCHEMA:  # its scores come from other numbers than the engines give now
+    if record["schema"] < OLDEST:  # its scores come from other numbers than the engines give now
         raise WeightsError(f"{path} was written by an older version (schema {record['schema']}); train it again")
-    if tuple(record["joints"]) != JOINT_NAMES:
-        raise WeightsError(f"{path} predicts other joints ({record['joints'][:3]}...); this program needs mpii16")
+    try:
+        skeleton = skeleton_named(tuple(record["joints"]))
+    except ValueError as error:
+        raise WeightsError(f"{path} predicts {error}; update this program, or take other weights") from None
     architecture = dict(record["architecture"], wasp_rates=tuple(record["architecture"]["wasp_rates"]))
+    if architecture.setdefault("skeleton", skeleton.name) != skeleton.name:
+        raise ValueError(f"{architecture['skeleton']} with the joints of {skeleton.name}")
     return Weights(
         name=path.stem,
         architecture=Architecture(**architecture),
@@ -127,7 +137,7 @@ def write_weights(weights: Weights, path: Path) -> None:
     record = {
         "schema": SCHEMA,
         "architecture": asdict(weights.architecture),
-        "joints": list(JOINT_NAMES),
+        "joints": list(weights.skeleton.names),
         "decode": {"window": weights.window, "x": [-0.5, 0.5], "y": [-0.5, 0.5], "z": [-1.0, 1.0]},
         "normalisation": {"mean_rgb": MEAN_RGB, "std_rgb": STD_RGB},
         "score_map": asdict(weights.score_map),
@@ -141,31 +151,3 @@ def write_weights(weights: Weights, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(data)
     temporary.replace(path)
-
-
-def load_imagenet_backbone(network: PoseResNet, path: Path) -> int:
-    """Copy a torchvision ResNet checkpoint (.pth or .safetensors) into the backbone; returns how many tensors.
-
-    WeightsError when the file is another depth. The classifier `fc` is left out; a .pth is read without unpickling
-    anything but tensors.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable checkpoint ({error})") from error
-    own = network.state_dict()
-    backbone = {
-        k: v for k, v in own.items() if k.split(".")[0] in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
-    }
-    wrong = [k for k, v in backbone.items() if k not in state or state[k].shape != v.shape]
-    wrong += [k for k in state if k not in backbone and not k.startswith("fc.")]
-    if wrong:
-        raise WeightsError(
-            f"{path} is no ResNet-{network.architecture.backbone}: {len(wrong)} tensors differ, {wrong[0]}"
-        )
-    network.load_state_dict({k: state[k] for k in backbone}, strict=False)
-    return len(backbone)

@@ -18,7 +18,7 @@ from engine.decode import Decoded
 from engine.joints import ScoreMap, fill_of
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.skeleton import LIMB_JOINTS
-from engine.weights import Weights, load_imagenet_backbone, read_weights, write_weights
+from engine.weights import Weights, read_weights, write_weights
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
 from train.crops_seen import predict
 from train.datasets.catalogue import terms_of

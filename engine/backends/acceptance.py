@@ -58,7 +58,7 @@ def extreme_pictures(size_px: int) -> UInt8[ndarray, "m s s 3"]:
 
 def eager_answers(
     weights: Weights, pictures_bgr: UInt8[ndarray, "n s s 3"], device: torch.device
-) -> Float32[ndarray, "n 16 7"]:
+) -> Float32[ndarray, "n joints 7"]:
     """What the network says as it was trained, in float32, picture by picture."""
     model = weights.decoded().to(device)
     with torch.inference_mode():
@@ -72,8 +72,8 @@ def rgb(pictures_bgr: UInt8[ndarray, "n s s 3"]) -> Float32[torch.Tensor, "n 3 s
 
 
 def accept(
-    ours: Float32[ndarray, "n 16 7"],
-    theirs: Float32[ndarray, "n 16 7"],
+    ours: Float32[ndarray, "n joints 7"],
+    theirs: Float32[ndarray, "n joints 7"],
     architecture: Architecture,
     *,
     engine: str,

@@ -34,7 +34,7 @@ class Agreement:
 
 
 def agreement(
-    ours: Float32[ndarray, "n 16 7"], theirs: Float32[ndarray, "n 16 7"], architecture: Architecture
+    ours: Float32[ndarray, "n joints 7"], theirs: Float32[ndarray, "n joints 7"], architecture: Architecture
 ) -> Agreement:
     """Compare the joints of two engines, in voxels of the network's volume."""
     voxels = voxels_apart(ours, theirs, architecture)
@@ -42,8 +42,8 @@ def agreement(
 
 
 def voxels_apart(
-    ours: Float32[ndarray, "n 16 7"], theirs: Float32[ndarray, "n 16 7"], architecture: Architecture
-) -> Float32[ndarray, "n 16 3"]:
+    ours: Float32[ndarray, "n joints 7"], theirs: Float32[ndarray, "n joints 7"], architecture: Architecture
+) -> Float32[ndarray, "n joints 3"]:
     """Distance along x, y and z, in voxels."""
     side = architecture.input_px // 4
     return np.abs(ours - theirs)[..., :3] * np.array([side, side, architecture.depth_bins / Z_RANGE], np.float32)

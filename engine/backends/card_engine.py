@@ -108,7 +108,7 @@ class CardEngine:
         self._slots, self._frame_shape, self._frames = [], None, 0
         self._lane.release()
 
-    def _answers(self, pictures_bgr: UInt8[ndarray, "n s s 3"]) -> Float32[ndarray, "n 16 7"]:
+    def _answers(self, pictures_bgr: UInt8[ndarray, "n s s 3"]) -> Float32[ndarray, "n joints 7"]:
         """The joints of whole pictures that are crops already, one by one."""
         n = self.input_px
         K, box = camera_matrix(n, n, fov_deg=60), Box(np.full(2, (n - 1) / 2), float(n))

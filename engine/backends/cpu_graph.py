@@ -26,7 +26,7 @@ class CpuGraph(nn.Module):
             self.decoded.network.head = _ProductHead(self.decoded.network.head)  # pyright: ignore[reportAttributeAccessIssue]
         self.eval()
 
-    def forward(self, crops_bgr: UInt8[Tensor, "n s s 3"]) -> tuple[Float[Tensor, "n 16 7"], Float[Tensor, "n"]]:
+    def forward(self, crops_bgr: UInt8[Tensor, "n s s 3"]) -> tuple[Float[Tensor, "n joints 7"], Float[Tensor, "n"]]:
         """Joints with spreads, and the probability of presence."""
         crops_rgb = crops_bgr.permute(0, 3, 1, 2).float().flip(1)
         volume, presence = self.decoded.network((crops_rgb - self.decoded.mean) / self.decoded.std)

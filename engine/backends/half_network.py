@@ -82,7 +82,7 @@ class PosesInCrops(nn.Module):
         self.network = network.to(dtype=dtype)
         self.eval()
 
-    def forward(self, pictures: Float[Tensor, "n 3 s s"]) -> tuple[Float32[Tensor, "n 16 7"], Float32[Tensor, "n"]]:
+    def forward(self, pictures: Float[Tensor, "n 3 s s"]) -> tuple[Float32[Tensor, "n joints 7"], Float32[Tensor, "n"]]:
         """Joints with spreads and masses, and the probability of presence."""
         volume, presence = self.network(pictures)
         return decode_by_gathering(volume, window=self.window), torch.sigmoid(presence.float())

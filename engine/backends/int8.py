@@ -91,6 +91,6 @@ def _quantised(model: ov.Model, crops: UInt8[ndarray, "n s s 3"]) -> ov.Model:
         )
 
 
-def _joints(core: ov.Core, model: ov.Model, crops: UInt8[ndarray, "n s s 3"]) -> Float32[ndarray, "n 16 7"]:
+def _joints(core: ov.Core, model: ov.Model, crops: UInt8[ndarray, "n s s 3"]) -> Float32[ndarray, "n joints 7"]:
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return np.concatenate([compiled(crop[None])[0] for crop in crops])

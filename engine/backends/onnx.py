@@ -39,7 +39,7 @@ MODEL = "model.onnx"
 REVISION = "1"
 BATCH_MAX = 8
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-Answers = tuple[Float32[ndarray, "n 16 7"], Float32[ndarray, "n"]]
+Answers = tuple[Float32[ndarray, "n joints 7"], Float32[ndarray, "n"]]
 _log = logging.getLogger(__name__)
 
 

@@ -43,7 +43,7 @@ class _Requests:
         request.start_async()
         return request
 
-    def finish(self, request: ov.InferRequest) -> tuple[Float32[ndarray, "n 16 7"], Float32[ndarray, "n"]]:
+    def finish(self, request: ov.InferRequest) -> tuple[Float32[ndarray, "n joints 7"], Float32[ndarray, "n"]]:
         """Waits, copies the numbers out and takes the request back."""
         request.wait()
         numbers = [request.get_output_tensor(i).data.astype(np.float32) for i in (0, 1)]
@@ -60,7 +60,7 @@ class _Pending:
 
     def result(self) -> EngineOutput:
         if self.output is None:
-            joints: list[Float32[ndarray, "n 16 7"]] = [np.zeros((0, 16, 7), np.float32)]
+            joints: list[Float32[ndarray, "n joints 7"]] = [np.zeros((0, 16, 7), np.float32)]
             presence: list[Float32[ndarray, "n"]] = [np.zeros(0, np.float32)]
             for requests, request, people in self.parts:
                 numbers = requests.finish(request)

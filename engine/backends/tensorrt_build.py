@@ -82,7 +82,7 @@ def _one(
     network: PosesInCrops,
     batch: int,
     pictures: Float[Tensor, "n 3 s s"],
-    answers: Float32[ndarray, "n 16 7"],
+    answers: Float32[ndarray, "n joints 7"],
     weights: Weights,
     precision: str,
     folder: Path,
@@ -110,7 +110,7 @@ def _one(
     }
 
 
-def answers_of(poses: torchtrt.Poses, pictures: Float[Tensor, "n 3 s s"], batch: int) -> Float32[ndarray, "n 16 7"]:
+def answers_of(poses: torchtrt.Poses, pictures: Float[Tensor, "n 3 s s"], batch: int) -> Float32[ndarray, "n joints 7"]:
     """What an engine for so many crops says about all pictures; the last one fills the last batch."""
     answers = []
     with torch.inference_mode():

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
-from engine.weights import load_imagenet_backbone, read_weights
+from engine.weights import read_weights
 from realtime.takes.arrays import read_arrays, write_arrays
 from train.augment import Augmentation
 from train.datasets.found import Found
