@@ -70,8 +70,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "lite": Architecture(50, 192, 128, 32, lateral=True, width=0.5, stride_first=True),
-    "full": Architecture(50, 256, 256, 64, lateral=True),
+    "lite": Architecture(50, 192, 128, 32, lateral=True, width=0.5, stride_first=True, skeleton="body25"),
+    "full": Architecture(50, 256, 256, 64, lateral=True, skeleton="body25"),
 }
 
 
