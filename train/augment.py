@@ -20,7 +20,6 @@ from engine.skeleton import (
     L_HIP,
     L_SHOULDER,
     L_WRIST,
-    MIRROR,
     R_ELBOW,
     R_HIP,
     R_SHOULDER,
@@ -29,7 +28,7 @@ from engine.skeleton import (
     THORAX,
     UPPER_NECK,
 )
-from train.datasets.sample import Sample, decode_jpeg
+from train.datasets.sample import Sample, boxed, decode_jpeg, resized
 from train.occlusion import occluded
 from train.redress import redressed
 from train.synthetic.sources import Sources
@@ -55,9 +54,13 @@ class Crop:
     """What the network trains on."""
 
     image_bgr: UInt8[ndarray, "s s 3"]
-    target: Float32[ndarray, "16 3"]  # crop units
-    weight: Float32[ndarray, "16 3"]
+    target: Float32[ndarray, "joints 3"]  # crop units
+    weight: Float32[ndarray, "joints 3"]
     presence: float  # 1, 0, or NaN where it is not to be learnt
+
+    def with_joints(self, count: int) -> Crop:
+        """The same for a network of so many joints: what the sample lacks has weight 0."""
+        return replace(self, target=resized(self.target, count), weight=resized(self.weight, count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ def augmented(
     sample, image = sample.reduced(reduction_for(sample, size_px))
     if sample.person is not None and options.redress and rng.random() < options.redress:
         image = _redressed(sample, image, rng)
+    if sample.stretch:
+        sample, image = _stretched(sample, image, 1 + sample.stretch * rng.uniform(-1, 1))
     if options.flip and rng.random() < 0.5:
         sample, image = _flipped(sample, image)
     box = _jittered(sample, rng, options) if sample.box else _random_box(image, rng)
@@ -100,7 +105,7 @@ def augmented(
         crop_bgr = occluded(crop_bgr, *labels_in(camera, sample), rng, sources=occluders)
     crop_bgr = _recoloured(crop_bgr, rng, options.strength)
     if sample.box is None:
-        return Crop(crop_bgr, np.zeros((16, 3), np.float32), np.zeros((16, 3), np.float32), 0.0)
+        return Crop(crop_bgr, np.zeros_like(sample.weight), np.zeros_like(sample.weight), 0.0)
     target, weight = labels_in(camera, sample)
     fill = sample.box.side_px / 1.25 / box.side_px
     return Crop(crop_bgr, target, weight, 1.0 if fill >= PRESENCE_MIN_FILL else float("nan"))
@@ -123,17 +128,17 @@ def plain(sample: Sample, size_px: int) -> Crop:
     return Crop(cut(sample.image_bgr(), camera), target, weight, 1.0)
 
 
-def labels_in(camera: CropCamera, sample: Sample) -> tuple[Float32[ndarray, "16 3"], Float32[ndarray, "16 3"]]:
+def labels_in(camera: CropCamera, sample: Sample) -> tuple[Float32[ndarray, "joints 3"], Float32[ndarray, "joints 3"]]:
     """A sample's joints in crop units and their weights; joints outside the crop are not taught.
 
     The labels are lifted to a root at 1 m and seen anew by the virtual camera: exact where depth is known.
     """
     px, K = sample.joints_px.astype(np.float64), sample.K
-    rays = np.column_stack([(px - K[:2, 2]) / np.diag(K)[:2], np.ones(16)])
+    rays = np.column_stack([(px - K[:2, 2]) / np.diag(K)[:2], np.ones(len(px))])
     joints_cam = rays * (1.0 + sample.relative_depth[:, None])
     units, depth = crop_labels(camera, joints_cam, root=ROOT)
     if not sample.weight[:, 2].any():
-        depth = np.zeros(16)
+        depth = np.zeros(len(px))
     target = np.column_stack([units, depth]).astype(np.float32)
     inside = np.all(np.abs(target[:, :2]) < 0.5, axis=1)
     weight = np.where(inside[:, None], sample.weight, 0).astype(np.float32)
@@ -149,7 +154,8 @@ def _redressed(sample: Sample, image: UInt8[ndarray, "h w 3"], rng: Generator) -
 
 def _flipped(sample: Sample, image: UInt8[ndarray, "h w 3"]) -> tuple[Sample, UInt8[ndarray, "h w 3"]]:
     last = image.shape[1] - 1
-    joints = sample.joints_px[MIRROR].copy()
+    mirror = sample.skeleton.mirror
+    joints = sample.joints_px[mirror].copy()
     joints[:, 0] = last - joints[:, 0]
     K = sample.K.copy()
     K[0, 2] = last - K[0, 2]
@@ -158,11 +164,23 @@ def _flipped(sample: Sample, image: UInt8[ndarray, "h w 3"]) -> tuple[Sample, UI
         sample,
         K=K,
         joints_px=joints,
-        relative_depth=sample.relative_depth[MIRROR],
-        weight=sample.weight[MIRROR],
+        relative_depth=sample.relative_depth[mirror],
+        weight=sample.weight[mirror],
         box=box,
     )
     return mirrored, np.ascontiguousarray(image[:, ::-1])
+
+
+def _stretched(sample: Sample, image: UInt8[ndarray, "h w 3"], factor: float) -> tuple[Sample, UInt8[ndarray, "h w 3"]]:
+    """The person so many times as wide."""
+    height, width = image.shape[:2]
+    image = cv2.resize(image, (round(width * factor), height), interpolation=cv2.INTER_AREA)
+    factor = image.shape[1] / width
+    joints, K = sample.joints_px.copy(), sample.K.copy()
+    joints[:, 0] = (joints[:, 0] + 0.5) * factor - 0.5
+    K[0, 2] = (K[0, 2] + 0.5) * factor - 0.5
+    box = box_around(joints[boxed(sample.weight)].astype(np.float64)) if sample.box else None
+    return replace(sample, joints_px=joints, K=K, box=box), image
 
 
 def _jittered(sample: Sample, rng: Generator, options: Augmentation) -> Box:

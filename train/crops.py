@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,11 @@ class Crops(lightning.LightningDataModule):
         self,
         training: PoseTraining,
         pools: Sequence[Pool],
-        validation: Sequence[Sample],
+        validations: Mapping[str, Sequence[Sample]],
         occluders: Sources | None = None,
     ) -> None:
         super().__init__()
-        self.training, self.pools, self.validation, self.occluders = training, pools, validation, occluders
+        self.training, self.pools, self.validations, self.occluders = training, pools, validations, occluders
 
     def train_dataloader(self) -> object:
         """Random crops."""
@@ -45,11 +45,13 @@ class Crops(lightning.LightningDataModule):
             options=replace(recipe.augmentation, strength=phase.strength),
             first=self.training.images_seen // recipe.batch,
             part=(rank(), world()),
+            joints=self.training.joints,
             by_epochs=recipe.epochs is not None,
             occluders=self.occluders,
         )
         return loader(stream, workers=recipe.workers)
 
     def val_dataloader(self) -> object:
-        """The validation list at the phase's size; each process has a part of it."""
-        return plain_loader(self.validation[rank() :: world()], size_px=self.training.phase.size_px)
+        """The validation lists at the phase's size; each process has a part of each."""
+        size_px, joints = self.training.phase.size_px, self.training.joints
+        return [plain_loader(v[rank() :: world()], size_px=size_px, joints=joints) for v in self.validations.values()]

@@ -19,10 +19,10 @@ from train.stream import plain_loader
 class Seen:
     """Predictions and labels of the same crops, in crop units."""
 
-    joints: Float64[ndarray, "n 16 7"]
+    joints: Float64[ndarray, "n joints 7"]
     presence: Float64[ndarray, "n"]
-    target: Float64[ndarray, "n 16 3"]
-    labelled: Bool[ndarray, "n 16"]
+    target: Float64[ndarray, "n joints 3"]
+    labelled: Bool[ndarray, "n joints"]
 
 
 @torch.inference_mode()
@@ -31,7 +31,7 @@ def predict(model: Decoded, samples: Sequence[Sample], size_px: int) -> Seen:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     parts = []
-    for batch in plain_loader(samples, size_px=size_px):
+    for batch in plain_loader(samples, size_px=size_px, joints=len(model.network.architecture.joints)):
         joints, presence = model(batch["image"].to(device).float())
         parts.append((joints.cpu(), presence.cpu(), batch["target"], batch["weight"][..., 0] > 0))
     joints, presence, target, labelled = (torch.cat(column).numpy() for column in zip(*parts, strict=True))

@@ -77,7 +77,7 @@ def evaluate(folders: Sequence[Path], engine: Engine, *, progress: Progress | No
 
 def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[Figures], list[float]]:
     """The frozen test list where the folder has it, else every photo with its torso labelled; presence in each."""
-    photos = read_lsp(folder).samples if holds_lsp(folder) else read_labelled2d(folder)
+    photos = read_lsp(folder).samples if holds_lsp(folder) else read_labelled2d(folder).all
     samples = [s for s in photos if torso_labelled(s)]
     test = frozen_list("lspet_test_500")
     listed = [s for s in samples if s.name in test]
@@ -196,5 +196,5 @@ def _largest(people: Sequence[Joints]) -> Joints | None:
     return max(people, key=lambda joints: joints.box.side_px, default=None)
 
 
-def _px(joints: Joints | None) -> Float64[ndarray, "16 2"]:
-    return np.full((16, 2), np.nan) if joints is None else joints.px
+def _px(joints: Joints | None, skeleton: Skeleton) -> Float64[ndarray, "joints 2"]:
+    return np.full((len(skeleton), 2), np.nan) if joints is None else joints.px

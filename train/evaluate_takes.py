@@ -80,7 +80,7 @@ class _Looked:
     """What one camera's network said in frames that have labels; NaN where it saw nobody."""
 
     frame: Int64[ndarray, "n"]
-    offsets_m: Float64[ndarray, "n 16 3"]
+    offsets_m: Float64[ndarray, "n joints 3"]
 
 
 def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigures]:
@@ -167,9 +167,9 @@ def _look(take: Take, name: str, rows: Int64[ndarray, "n"], engine: Engine, heig
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    predicted_m: Float64[ndarray, "n 16 3"]
-    true_m: Float64[ndarray, "n 16 3"]
-    known: Bool[ndarray, "n 16"]
+    predicted_m: Float64[ndarray, "n joints 3"]
+    true_m: Float64[ndarray, "n joints 3"]
+    known: Bool[ndarray, "n joints"]
 
 
 def _against_labels(labels: TakeLabels, name: str, looked: _Looked) -> _Pairs:
@@ -224,7 +224,7 @@ def _figures(
     )
 
 
-def _per_kind(mpjpe_mm: Float64[ndarray, "n 16"], true_m: Float64[ndarray, "n 16 3"]) -> Iterator[KindFigures]:
+def _per_kind(mpjpe_mm: Float64[ndarray, "n joints"], true_m: Float64[ndarray, "n joints 3"]) -> Iterator[KindFigures]:
     for kind, frames in pose_kinds(true_m).items():
         of_kind = mpjpe_mm[frames]
         if np.isfinite(of_kind).any():

@@ -61,7 +61,10 @@ class Figures:
 
 
 def figures_2d(
-    name: str, predicted: Float64[ndarray, "n 16 2"], true: Float64[ndarray, "n 16 2"], labelled: Bool[ndarray, "n 16"]
+    name: str,
+    predicted: Float64[ndarray, "n joints 2"],
+    true: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
 ) -> Figures:
     """PCK within 0.2 torso lengths, how many were found (not NaN), and how often left and right are exchanged."""
     hits, counts = pck_hits(predicted, true, labelled)
@@ -78,9 +81,9 @@ def figures_2d(
 
 
 def head_figures(
-    predicted: Float64[ndarray, "n 16 2"],
-    true: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    predicted: Float64[ndarray, "n joints 2"],
+    true: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
     box_xyxy: Float64[ndarray, "n 4"],
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """PCKh@0.5, its area and each joint's where there are head boxes (NaN: none); else the fallback under its name."""
@@ -94,10 +97,10 @@ def head_figures(
 
 
 def score_figures(
-    score: Float64[ndarray, "n 16"],
-    predicted: Float64[ndarray, "n 16 2"],
-    true: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    score: Float64[ndarray, "n joints"],
+    predicted: Float64[ndarray, "n joints 2"],
+    true: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
 ) -> dict[str, float]:
     """Whether scores are the probabilities that they claim to be, and how well they rank right above wrong."""
     hits, counts = pck_hits(predicted, true, labelled)

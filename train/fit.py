@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from torch import Tensor
 from engine.decode import MEAN_RGB, STD_RGB, decode
 from engine.errors import UserError
 from engine.model import Architecture, PoseResNet
+from engine.skeleton import EXTREMITIES
 from train.callbacks import LAST, Average, Bar, Clock
 from train.checkpoints import WholeFiles, ended
 from train.crops import Crops
 from train.datasets.sample import Sample
 from train.loss import pose_loss
-from train.metrics import pck, swap_rate
+from train.metrics import pck, pck_hits, share, swap_rate
 from train.products import with_products
 from train.ranks import gathered, is_first, launched, mean_of, of_first, world
 from train.recipe import Phase, Recipe
@@ -55,9 +56,10 @@ class PoseTraining(lightning.LightningModule):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: PoseResNet, recipe: Recipe) -> None:
+    def __init__(self, network: PoseResNet, recipe: Recipe, validations: Sequence[str] = ("",)) -> None:
         super().__init__()
-        self.network, self.recipe = network, recipe
+        self.network, self.recipe, self.validations = network, recipe, validations
+        self.joints = len(network.architecture.joints)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(not name.startswith(recipe.frozen))
         self.hours = 0.0  # training time so far, all sittings together
@@ -66,7 +68,7 @@ class PoseTraining(lightning.LightningModule):
         self.data_wait = 0.0  # share of the latest epoch that went by waiting for batches
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
-        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._seen: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
 
     def train(self, mode: bool = True) -> PoseTraining:
         """Training mode; batch statistics stay as they are where the recipe says so."""
@@ -120,22 +122,27 @@ class PoseTraining(lightning.LightningModule):
         self.log_dict(named, on_step=False, on_epoch=True, sync_dist=world() > 1, batch_size=len(batch["image"]))
         return terms["loss"]
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def validation_step(self, batch: Batch, _: int, dataloader_idx: int = 0) -> None:
         """Keeps predictions; the epoch's end makes numbers of them."""
         volume, _presence = self(batch["image"])
         joints = decode(volume, window=self.recipe.window)[..., :2]
         labelled = batch["weight"][..., 0] > 0
-        self._seen.append(
-            (joints.double().cpu().numpy(), batch["target"].double().cpu().numpy(), labelled.cpu().numpy())
-        )
+        arrays = (joints.double().cpu().numpy(), batch["target"].double().cpu().numpy(), labelled.cpu().numpy())
+        self._seen.append((dataloader_idx, *arrays))
 
     def on_validation_epoch_end(self) -> None:
-        """PCK and left/right swaps on the validation list."""
+        """PCK and left/right swaps on each validation list: `val_pck` of the first, `val_NAME_pck` of the others."""
         seen = gathered(self._seen)
-        predicted, true, labelled = (np.concatenate(part) for part in zip(*seen, strict=True))
         self._seen.clear()
-        self.log("val_pck", pck(predicted, true[..., :2], labelled), prog_bar=True)
-        self.log("val_swaps", swap_rate(predicted, true[..., :2], labelled))
+        for number, name in enumerate(self.validations):
+            mine = [part[1:] for part in seen if part[0] == number]
+            predicted, true, labelled = (np.concatenate(part) for part in zip(*mine, strict=True))
+            prefix = f"val_{name}_" if number else "val_"
+            self.log(f"{prefix}pck", pck(predicted, true[..., :2], labelled), prog_bar=not number)
+            self.log(f"{prefix}swaps", swap_rate(predicted, true[..., :2], labelled))
+            if predicted.shape[1] > max(EXTREMITIES):
+                hits = pck_hits(predicted, true[..., :2], labelled, joints=EXTREMITIES)
+                self.log(f"{prefix}pck_extremities", share(*hits))
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW (Adam, where no weight decays); warm-up by steps, then the recipe's schedule over the run."""
@@ -169,7 +176,7 @@ class PoseTraining(lightning.LightningModule):
 def fit(
     architecture: Architecture,
     pools: Sequence[Pool],
-    validation: Sequence[Sample],
+    validation: Sequence[Sample] | Mapping[str, Sequence[Sample]],
     recipe: Recipe,
     folder: Path,
     *,
@@ -178,7 +185,7 @@ def fit(
 ) -> tuple[PoseTraining, dict[str, Tensor]]:
     """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state.
 
-    Under torchrun all processes train together, each on its part of every batch.
+    Of several validation lists the first chooses, the others are reported under their names. Under torchrun all processes train together, each on its part of every batch.
     KeyboardInterrupt after a checkpoint was saved: the same call goes on from there. UserError where the processes
     cannot share a batch evenly.
     """
@@ -191,7 +198,8 @@ def fit(
     if start is not None:
         network.load_state_dict(start)
     with_products(network)
-    training = PoseTraining(network, recipe)
+    validations = validation if isinstance(validation, Mapping) else {"": validation}
+    training = PoseTraining(network, recipe, tuple(validations))
     training.train()  # Lightning leaves the modules' modes as it finds them
     # what Lightning says of itself is for --verbose
     logging.getLogger("lightning.pytorch").setLevel(logging.getLogger().getEffectiveLevel())
@@ -205,7 +213,7 @@ def fit(
         for text in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=text)
         try:
-            crops = Crops(training, pools, validation, occluders)
+            crops = Crops(training, pools, validations, occluders)
             trainer.fit(training, datamodule=crops, ckpt_path=resume, weights_only=False)
         except SystemExit:  # Lightning's answer to Ctrl-C
             if clock.interrupted:

@@ -14,13 +14,13 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from engine.skeleton import HEAD_TOP, JOINTS, LIMB_JOINTS, MIRROR, PELVIS, THORAX, TORSO, UPPER_NECK
+from engine.skeleton import HEAD_TOP, LIMB_JOINTS, MPII16, PELVIS, THORAX, TORSO, UPPER_NECK, skeleton_of
 
 Alignment = Literal["root", "scale", "similarity"]
 
 # MPII's own evaluation: 60 % of the diagonal of the head's box is the head's length; pelvis and thorax do not count
 HEAD_OVER_DIAGONAL = 0.6
-PCKH_JOINTS = tuple(j for j in range(JOINTS) if j not in (PELVIS, THORAX))
+PCKH_JOINTS = tuple(j for j in range(len(MPII16)) if j not in (PELVIS, THORAX))
 # Mehta et al., 3DV 2017: correct is nearer than 150 mm, and the curve runs in steps of 5 mm
 PCK3D_MM = 150.0
 AUC3D_MM = np.linspace(0.0, 150.0, 31)
@@ -28,9 +28,9 @@ AUC2D_STEPS = 51
 
 
 def hits_within(
-    predicted_px: Float64[ndarray, "n 16 2"],
-    true_px: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
     unit_px: Float64[ndarray, "n"],
     *,
     threshold: float,
@@ -48,7 +48,7 @@ def hits_within(
 
 
 def torso_px(
-    true_px: Float64[ndarray, "n 16 2"], labelled: Bool[ndarray, "n 16"], *, ends: tuple[int, int] = TORSO
+    true_px: Float64[ndarray, "n joints 2"], labelled: Bool[ndarray, "n joints"], *, ends: tuple[int, int] = TORSO
 ) -> Float64[ndarray, "n"]:
     """Left shoulder to right hip, or another pair of joints; NaN where one of them is not labelled."""
     length = np.linalg.norm(true_px[:, ends[0]] - true_px[:, ends[1]], axis=-1)
@@ -61,9 +61,9 @@ def head_px(box_xyxy: Float64[ndarray, "n 4"]) -> Float64[ndarray, "n"]:
 
 
 def pck_hits(
-    predicted_px: Float64[ndarray, "n 16 2"],
-    true_px: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
     *,
     threshold: float = 0.2,
     joints: tuple[int, ...] = LIMB_JOINTS,
@@ -74,9 +74,9 @@ def pck_hits(
 
 
 def pckh_hits(
-    predicted_px: Float64[ndarray, "n 16 2"],
-    true_px: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
     box_xyxy: Float64[ndarray, "n 4"],
     *,
     threshold: float = 0.5,
@@ -86,9 +86,9 @@ def pckh_hits(
 
 
 def pck_of_neck_to_top_hits(
-    predicted_px: Float64[ndarray, "n 16 2"],
-    true_px: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
     *,
     threshold: float = 0.5,
 ) -> tuple[Bool[ndarray, "n 14"], Bool[ndarray, "n 14"]]:
@@ -108,16 +108,18 @@ def per_joint(hits: Bool[ndarray, "n j"], counts: Bool[ndarray, "n j"]) -> Float
 
 
 def pck(
-    predicted_px: Float64[ndarray, "n 16 2"], true_px: Float64[ndarray, "n 16 2"], labelled: Bool[ndarray, "n 16"]
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
 ) -> float:
     """PCK@0.2 of the torso over the twelve limb joints; NaN when nothing counts."""
     return share(*pck_hits(predicted_px, true_px, labelled))
 
 
 def pckh_auc(
-    predicted_px: Float64[ndarray, "n 16 2"],
-    true_px: Float64[ndarray, "n 16 2"],
-    labelled: Bool[ndarray, "n 16"],
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
     box_xyxy: Float64[ndarray, "n 4"],
 ) -> float:
     """Area under PCKh over thresholds 0 ... 0.5, as a share of that range (MPII's evaluation)."""
@@ -127,11 +129,13 @@ def pckh_auc(
 
 
 def swap_rate(
-    predicted_px: Float64[ndarray, "n 16 2"], true_px: Float64[ndarray, "n 16 2"], labelled: Bool[ndarray, "n 16"]
+    predicted_px: Float64[ndarray, "n joints 2"],
+    true_px: Float64[ndarray, "n joints 2"],
+    labelled: Bool[ndarray, "n joints"],
 ) -> float:
     """Share of limb joints that are wrong and would be right with left and right exchanged."""
     hits, counts = pck_hits(predicted_px, true_px, labelled)
-    exchanged, _ = pck_hits(predicted_px[:, MIRROR], true_px, labelled)
+    exchanged, _ = pck_hits(predicted_px[:, skeleton_of(predicted_px.shape[1]).mirror], true_px, labelled)
     return share(exchanged & ~hits, counts)
 
 

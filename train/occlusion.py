@@ -17,8 +17,8 @@ THINGS_MAX = 8
 
 def occluded(
     image_bgr: UInt8[ndarray, "s s 3"],
-    target: Float32[ndarray, "16 3"],
-    weight: Float32[ndarray, "16 3"],
+    target: Float32[ndarray, "joints 3"],
+    weight: Float32[ndarray, "joints 3"],
     rng: Generator,
     *,
     sources: Sources | None = None,

@@ -94,7 +94,7 @@ def _sheet(tiles: list[UInt8[ndarray, "t t 3"]], path: Path) -> Path:
 
 def _tile(
     image_bgr: UInt8[ndarray, "s s 3"],
-    units: Float64[ndarray, "16 2"] | None,
+    units: Float64[ndarray, "joints 2"] | None,
     *,
     colour_bgr: tuple[int, int, int] | None = None,
 ) -> UInt8[ndarray, "t t 3"]:

@@ -16,13 +16,15 @@ from train.metrics import best_scale, best_similarity
 class PoseErrors:
     """Distances in mm, NaN where a joint is not known; where roots are moved together the root does not count."""
 
-    mpjpe: Float64[ndarray, "n 16"]  # roots moved together
-    n_mpjpe: Float64[ndarray, "n 16"]  # and the best scale of each pose (Rhodin et al., CVPR 2018)
-    p_mpjpe: Float64[ndarray, "n 16"]  # the best similarity of each pose (Procrustes; Umeyama 1991)
+    mpjpe: Float64[ndarray, "n joints"]  # roots moved together
+    n_mpjpe: Float64[ndarray, "n joints"]  # and the best scale of each pose (Rhodin et al., CVPR 2018)
+    p_mpjpe: Float64[ndarray, "n joints"]  # the best similarity of each pose (Procrustes; Umeyama 1991)
 
 
 def pose_errors(
-    predicted_m: Float64[ndarray, "n 16 3"], true_m: Float64[ndarray, "n 16 3"], known: Bool[ndarray, "n 16"]
+    predicted_m: Float64[ndarray, "n joints 3"],
+    true_m: Float64[ndarray, "n joints 3"],
+    known: Bool[ndarray, "n joints"],
 ) -> PoseErrors:
     """Poses whose root is not known have no MPJPE; those with fewer than four known joints no P-MPJPE."""
     a, b = predicted_m - predicted_m[:, [ROOT]], true_m - true_m[:, [ROOT]]
@@ -41,7 +43,7 @@ def mean_mm(errors: Float64[ndarray, "n joints"]) -> float:
     return float(np.nanmean(errors)) if np.isfinite(errors).any() else float("nan")
 
 
-def _apart_mm(a: ndarray, b: ndarray, counts: ndarray) -> Float64[ndarray, "n 16"]:
+def _apart_mm(a: ndarray, b: ndarray, counts: ndarray) -> Float64[ndarray, "n joints"]:
     return np.where(counts, 1000 * np.linalg.norm(a - b, axis=-1), np.nan)
 
 
@@ -53,7 +55,7 @@ class BoneFigures:
     asymmetry: float  # mean over bones and poses of |left - right| over their mean
 
 
-def bone_figures(poses_m: Float64[ndarray, "n 16 3"]) -> BoneFigures:
+def bone_figures(poses_m: Float64[ndarray, "n joints 3"]) -> BoneFigures:
     """Of one person's poses; NaN without any."""
     if not len(poses_m):
         return BoneFigures(float("nan"), float("nan"))

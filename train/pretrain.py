@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from engine.joints import ScoreMap, fill_of
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.skeleton import LIMB_JOINTS
 from engine.weights import Weights, read_weights, write_weights
+from train.backbone import load_checkpoint
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
 from train.crops_seen import predict
 from train.datasets.catalogue import terms_of
@@ -37,6 +38,9 @@ from train.synthetic.sources import SourceFolders, Sources
 _log = logging.getLogger(__name__)
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
 SHARES: dict[Kind, float] = {"labelled": 0.38, "captured": 0.3, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
+# in this order of precedence; people of the test lists are only judged
+VALIDATION_LISTS = {"lspet": "lspet_validation_300", "coco": "coco_validation_199"}
+TEST_LISTS = ("lspet_test_500", "coco_test_228")
 # of photos that are on no frozen list, every so many judge; with fewer than that a figure means nothing
 VALIDATION_EVERY, VALIDATION_MIN = 20, 8
 # the score map is fitted on boxes that fit, and on wider ones as a search has them
@@ -121,7 +125,7 @@ def pretrain(
     found = find_datasets(folders)
     for line in (line for f in found for line in f.left_out if is_first()):
         _log.warning(line)
-    pools, validation = pools_of(found)
+    pools, validations = pools_of(found)
     switches = {part: False for part in ("cbam", "wasp", "lateral") if part in without}
     architecture = replace(ARCHITECTURES[name], **switches)
     start = None
@@ -129,25 +133,35 @@ def pretrain(
         start = grown(read_weights(warm_start), architecture).network().state_dict()
     if imagenet is not None:
         network = PoseResNet(architecture)
-        load_imagenet_backbone(network, imagenet)
+        load_checkpoint(network, imagenet)
         start = network.state_dict()
     with contextlib.ExitStack() as stack:
         if people is not None:
             supply = stack.enter_context(supply_for(out, people, architecture.input_px, recipe))
             pools = [replace(p, renewed=supply.samples) if p.name == "synthetic" else p for p in pools]
-        return learn(found, pools, validation, out, name=name, architecture=architecture, recipe=recipe, start=start)
+        return learn(found, pools, validations, out, name=name, architecture=architecture, recipe=recipe, start=start)
 
 
 def grown(weights: Weights, architecture: Architecture) -> Weights:
-    """Trained weights for another architecture; lateral connections that they lack change nothing at first."""
+    """Trained weights for another architecture. Lateral connections that they lack change nothing at first.
+
+    Joints that they lack begin as the joints that they hang on.
+    """
     lateral = {k: v for k, v in PoseResNet(architecture).state_dict().items() if k.startswith("lateral.")}
-    return replace(weights, architecture=architecture, state={**lateral, **weights.state})
+    state = {**lateral, **weights.state}
+    if len(architecture.joints) > len(weights.skeleton):
+        known, names = range(len(weights.skeleton)), architecture.joints.parents
+        rows = [*known, *(names[joint] for joint in range(len(known), len(architecture.joints)))]
+        for key in ("head.weight", "head.bias"):
+            maps = weights.state[key].unflatten(0, (len(known), -1))  # (joints, depth bins, ...)
+            state[key] = maps[rows].flatten(0, 1)
+    return replace(weights, architecture=architecture, state=state)
 
 
 def learn(
     found: Sequence[Found],
     pools: Sequence[Pool],
-    validation: Sequence[Sample],
+    validation: Sequence[Sample] | Mapping[str, Sequence[Sample]],
     out: Path,
     *,
     name: str,
@@ -163,11 +177,12 @@ def learn(
         _write_configuration(out, name, recipe, found)
     run, state = fit(architecture, pools, validation, recipe, out, start=start, occluders=occluders)
     if is_first():
+        chosen_by = next(iter(validation.values())) if isinstance(validation, Mapping) else validation
         weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
-        weights = calibrated(weights, validation, card=_card(found, recipe, run))
+        weights = calibrated(weights, chosen_by, card=_card(found, recipe, run))
         write_weights(weights, path)
         plot_curves(out)
-        contact_sheet(weights.decoded(), validation[:SHEET], architecture.input_px, out / "predictions.jpg")
+        contact_sheet(weights.decoded(), chosen_by[:SHEET], architecture.input_px, out / "predictions.jpg")
     until(path.is_file)
     wait_for_all()
     figures = read_weights(path).card["figures"]
@@ -192,24 +207,28 @@ def supply_for(out: Path, people: SourceFolders, input_px: int, recipe: Recipe) 
     return Supply(folder, SupplyOptions(people, input_px, seed, device, processes))
 
 
-def pools_of(found: Sequence[Found]) -> tuple[list[Pool], list[Sample]]:
-    """Pools to train on, without the frozen lists, and the validation list. DatasetError when the list is absent."""
-    test, names = frozen_list("lspet_test_500"), frozen_list("lspet_validation_300")
+def pools_of(found: Sequence[Found]) -> tuple[list[Pool], dict[str, list[Sample]]]:
+    """Pools to train on, without the frozen lists, and the validation lists: the first chooses, others are reported.
+
+    DatasetError when there are too few photos to choose by.
+    """
     labelled = [s for f in found if f.kind == "labelled" for s in f.samples]
-    validation = [s for s in labelled if s.name in names]
-    if not validation:
-        validation = [s for s in labelled if torso_labelled(s)][::VALIDATION_EVERY]
-    if len(validation) < VALIDATION_MIN:
+    listed = {name: [s for s in labelled if s.name in frozen_list(file)] for name, file in VALIDATION_LISTS.items()}
+    validations = {name: samples for name, samples in listed.items() if samples}
+    if not validations:
+        validations = {"photos": [s for s in labelled if torso_labelled(s)][::VALIDATION_EVERY]}
+    if len(next(iter(validations.values()))) < VALIDATION_MIN:
         raise DatasetError(
             f"{len(labelled)} labelled photos are too few to choose a model by; "
             f"give at least {VALIDATION_MIN * VALIDATION_EVERY} with both shoulders and hips labelled"
         )
-    held_out = {s.name for s in validation} | test
+    held_out = frozenset[str]().union(*map(frozen_list, TEST_LISTS))
+    held_out |= {s.name for validation in validations.values() for s in validation}
     pools = []
     for kind, share in SHARES.items():
         samples = [s for f in found if f.kind == kind for s in f.samples if s.name not in held_out]
         pools.append(Pool(kind, samples, share))
-    return pools, validation
+    return pools, validations
 
 
 def calibrated(weights: Weights, validation: Sequence[Sample], *, card: dict[str, object]) -> Weights:

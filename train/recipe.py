@@ -48,10 +48,12 @@ class Recipe:
     frozen: tuple[str, ...] = ()  # parts of the network that are not taught, by the beginning of their names
     crops: int | None = None  # a budget that is the same on every machine; then `hours` does not count
     epochs: int | None = None  # every sample once in each, in an order of its own; with `crops` as many as that makes
-    schedule: Literal["cosine", "steps"] = "cosine"
+    schedule: Literal["cosine", "steps", "flat"] = "cosine"  # flat: for a run whose end is not known
 
     def of_peak(self, progress: float) -> float:
         """The learning rate after warm-up, as a share of its peak."""
+        if self.schedule == "flat":
+            return 1.0
         if self.schedule == "steps":
             return 0.1 ** sum(progress >= m for m in MILESTONES)
         return FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * 0.5 * (1 + float(np.cos(np.pi * progress)))

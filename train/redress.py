@@ -81,8 +81,8 @@ LIMBS = (
 def person_mask(
     image_bgr: UInt8[ndarray, "h w 3"],
     room_bgr: UInt8[ndarray, "h w 3"],
-    joints_px: Float64[ndarray, "16 2"],
-    known: Bool[ndarray, "16"],
+    joints_px: Float64[ndarray, "joints 2"],
+    known: Bool[ndarray, "joints"],
 ) -> UInt8[ndarray, "h w"] | None:
     """255 where somebody stands before the room, near bones between known joints; None where that cannot be told."""
     torso_px = _torso_px(joints_px, known)
@@ -106,8 +106,8 @@ def person_mask(
 def redressed(
     image_bgr: UInt8[ndarray, "h w 3"],
     alpha: UInt8[ndarray, "h w"],
-    joints_px: Float64[ndarray, "16 2"],
-    known: Bool[ndarray, "16"],
+    joints_px: Float64[ndarray, "joints 2"],
+    known: Bool[ndarray, "joints"],
     rng: Generator,
 ) -> UInt8[ndarray, "h w 3"]:
     """A copy with shirt and trousers of other colours, longer or shorter; `alpha` is 255 on the person.
@@ -164,7 +164,10 @@ def _coloured(
 
 
 def _garments(
-    places: Float32[ndarray, "n 2"], joints_px: Float64[ndarray, "16 2"], known: Bool[ndarray, "16"], torso_px: float
+    places: Float32[ndarray, "n 2"],
+    joints_px: Float64[ndarray, "joints 2"],
+    known: Bool[ndarray, "joints"],
+    torso_px: float,
 ) -> Int64[ndarray, "n"]:
     """Which garment each place is of: that of the capsule that it lies deepest in."""
     limbs = [limb for limb in LIMBS if known[limb.a] and known[limb.b]]
@@ -175,7 +178,7 @@ def _garments(
     return np.array([limb.garment for limb in limbs])[away.argmin(axis=1)]
 
 
-def _spans(limbs: list[_Limb], joints_px: Float64[ndarray, "16 2"]) -> tuple[ndarray, ndarray]:
+def _spans(limbs: list[_Limb], joints_px: Float64[ndarray, "joints 2"]) -> tuple[ndarray, ndarray]:
     """Where each capsule begins, and its way."""
     a, b = (np.array([joints_px[getattr(limb, end)] for limb in limbs]) for end in ("a", "b"))
     start, end = (np.array([[getattr(limb, name)] for limb in limbs]) for name in ("start", "end"))
@@ -183,7 +186,7 @@ def _spans(limbs: list[_Limb], joints_px: Float64[ndarray, "16 2"]) -> tuple[nda
 
 
 def _capsules(
-    shape: tuple[int, int], joints_px: Float64[ndarray, "16 2"], known: Bool[ndarray, "16"], radius_px: float
+    shape: tuple[int, int], joints_px: Float64[ndarray, "joints 2"], known: Bool[ndarray, "joints"], radius_px: float
 ) -> UInt8[ndarray, "h w"]:
     mask = np.zeros(shape, np.uint8)
     limbs = [limb for limb in LIMBS if known[limb.a] and known[limb.b]]
@@ -193,7 +196,7 @@ def _capsules(
     return mask
 
 
-def _torso_px(joints_px: Float64[ndarray, "16 2"], known: Bool[ndarray, "16"]) -> float | None:
+def _torso_px(joints_px: Float64[ndarray, "joints 2"], known: Bool[ndarray, "joints"]) -> float | None:
     """How long the torso is in the picture, also where it is seen from above; None where it is not known."""
     corners = [R_SHOULDER, L_SHOULDER, R_HIP, L_HIP]
     if not known[corners].all():

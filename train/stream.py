@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from engine.errors import UserError
+from engine.skeleton import MPII16
 from train.augment import Augmentation, Crop, augmented, plain
 from train.datasets.sample import Sample
 from train.synthetic.sources import Sources
@@ -42,7 +43,8 @@ class CropStream(IterableDataset):
     """Random crops, batch by batch, from batch number `first` on.
 
     Sample i of batch k draws from a seed of its own, (seed, k, i): any number of workers and processes, started at any
-    batch, gives the same crops. `part` (rank, world): this process has every world-th sample of each batch. With
+    batch, gives the same crops. `part` (rank, world): this process has every world-th sample of each batch. Labels have
+    the `joints` first joints of `body25`; what a sample lacks has weight 0. With
     `by_epochs` every sample of the pools comes once before any comes again, in an order that changes by epoch.
     """
 
@@ -56,6 +58,7 @@ class CropStream(IterableDataset):
         options: Augmentation,
         first: int = 0,
         part: tuple[int, int] = (0, 1),
+        joints: int = len(MPII16),
         by_epochs: bool = False,
         occluders: Sources | None = None,
     ) -> None:
@@ -68,7 +71,7 @@ class CropStream(IterableDataset):
         # patches that hide a person come from pictures without people where there are any, else from all
         self.lenders = [pool for pool in filled if pool.name == "background"] or filled
         self.size_px, self.batch, self.seed, self.options = size_px, batch, seed, options
-        self.first, self.part, self.occluders = first, part, occluders
+        self.first, self.part, self.occluders, self.joints = first, part, occluders, joints
         self.order = _Order(filled, seed) if by_epochs else None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -87,7 +90,8 @@ class CropStream(IterableDataset):
         lender = self.lenders[rng.integers(len(self.lenders))]
         sample = _any(pool, rng) if self.order is None else self.order(k * self.batch + i)
         pasted = _any(lender, rng)
-        return augmented(sample, self.size_px, rng, self.options, pasted=pasted, occluders=self.occluders)
+        crop = augmented(sample, self.size_px, rng, self.options, pasted=pasted, occluders=self.occluders)
+        return crop.with_joints(self.joints)
 
 
 class _Order:
@@ -115,7 +119,7 @@ def _any(pool: Pool, rng: Generator) -> Sample:
 
 
 def collate(crops: Sequence[Crop]) -> Batch:
-    """Crops as tensors: `image` (n, 3, s, s) uint8 RGB, `target`, `weight` (n, 16, 3), `presence` (n)."""
+    """Crops as tensors: `image` (n, 3, s, s) uint8 RGB, `target`, `weight` (n, joints, 3), `presence` (n)."""
     images = np.stack([crop.image_bgr for crop in crops])[..., ::-1].transpose(0, 3, 1, 2)
     return {
         "image": torch.from_numpy(np.ascontiguousarray(images)),
@@ -138,7 +142,11 @@ def as_said(error: UserError) -> UserError:
     return UserError(lines[-1].partition(": ")[2])
 
 
-def plain_loader(samples: Sequence[Sample], *, size_px: int, batch: int = 50) -> DataLoader:
+def plain_loader(samples: Sequence[Sample], *, size_px: int, joints: int, batch: int = 50) -> DataLoader:
     """The samples in order, as evaluation sees them."""
+
+    def crops(part: Sequence[Sample]) -> Batch:
+        return collate([plain(s, size_px).with_joints(joints) for s in part])
+
     chunks = [samples[i : i + batch] for i in range(0, len(samples), batch)]
-    return DataLoader(chunks, batch_size=None, collate_fn=lambda part: collate([plain(s, size_px) for s in part]))  # type: ignore[arg-type]
+    return DataLoader(chunks, batch_size=None, collate_fn=crops)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from engine.skeleton import (
     L_KNEE,
     L_SHOULDER,
     L_WRIST,
+    MPII16,
     PELVIS,
     R_ANKLE,
     R_ELBOW,
@@ -62,7 +63,7 @@ def _add(reading: Reading, pictures: Path, record: str, name: str | None, keypoi
     except (ValueError, TypeError):
         reading.leave(record, "its keypoints are not 17 triples of numbers")
         return
-    px, labelled = np.zeros((16, 2)), np.zeros(16, bool)
+    px, labelled = np.zeros((len(MPII16), 2)), np.zeros(len(MPII16), bool)
     index = np.array(FROM_SHOULDERS)
     px[index], labelled[index] = points[5:, :2], points[5:, 2] > 0
     reading.add_photo(record, pictures / name, px, labelled, derive=(PELVIS,))

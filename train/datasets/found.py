@@ -54,10 +54,12 @@ def find_datasets(folders: Sequence[Path]) -> list[Found]:
 def _read(folder: Path) -> Iterator[Found]:
     if not folder.is_dir():
         return
-    if tables := sorted(folder.glob("*_joints.npz")):
-        kind: Kind = "pseudo" if any("everyday" in table.name for table in tables) else "labelled"
+    if any(folder.glob("*_joints.npz")):
         if any(folder.glob("*.zip")):
-            yield Found(folder, kind, read_labelled2d(folder))
+            photos = read_labelled2d(folder)
+            for kind, samples in (("labelled", photos.human), ("pseudo", photos.pseudo)):
+                if samples:
+                    yield Found(folder, kind, samples)
     elif any(folder.glob("shard_*.npz")):
         if any(read_shard(path).split == "test" for path in sorted(folder.glob("shard_*.npz"))[:1]):
             raise DatasetError(f"{folder} was rendered to judge by (--split test); leave it out of a training")

@@ -31,7 +31,7 @@ from train.datasets.human36m_release import holds_release, recordings
 from train.datasets.labelled2d import DatasetError
 from train.datasets.pickles import read_object_array, read_pickle
 from train.datasets.reading import Reading
-from train.datasets.sample import Captured, Sample
+from train.datasets.sample import SPINE, Captured, Sample
 
 Part = Literal["train", "test"]
 # the paper's list has S3 where everybody else has S6: S3 has no published joints
@@ -105,16 +105,16 @@ def annotated(folder: Path, part: Part, reading: Reading, *, every: int | None =
 
 
 def sample_of(pose: Pose, path: Path) -> Sample:
-    """A frame with full labels: x, y and depth of all 16 joints."""
+    """A frame with full labels: x, y and depth of all joints."""
     index = np.array(H36M17_TO_MPII16)
-    px, z_m = pose.px[index], pose.captured.joints_m[:16, 2]
+    px, z_m = pose.px[index], pose.captured.joints_m[:SPINE, 2]
     return Sample(
         name=pose.name,
         jpeg=path,
         K=pose.captured.lens.K,
         joints_px=px.astype(np.float32),
         relative_depth=((z_m - z_m[ROOT]) / z_m[ROOT]).astype(np.float32),
-        weight=np.ones((16, 3), np.float32),
+        weight=np.ones((SPINE, 3), np.float32),
         box=box_around(px),
         captured=pose.captured,
     )

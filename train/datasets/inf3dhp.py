@@ -80,7 +80,7 @@ def _read_recording(path: Path, reading: Reading, every: int) -> None:
 def _sample(name: str, picture: Path, px17: ndarray, joints17_m: ndarray, captured: Captured) -> Sample:
     index = np.array(TO_MPII16_AND_SPINE[:SPINE])
     px, z_m = px17[index], joints17_m[index][:, 2]
-    weight = np.ones((16, 3), np.float32)
+    weight = np.ones((SPINE, 3), np.float32)
     weight[UPPER_NECK] = 0
     return Sample(
         name=name,

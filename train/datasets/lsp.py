@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from engine.skeleton import LSP14_TO_MPII16, PELVIS, THORAX
+from engine.skeleton import LSP14_TO_MPII16, MPII16, PELVIS, THORAX
 from train.datasets.labelled2d import DatasetError
 from train.datasets.matlab import read_mat
 from train.datasets.reading import Reading
@@ -42,7 +42,7 @@ def read_lsp(folder: Path) -> Reading:
 
 
 def _mpii16(person: ndarray, *, extended: bool) -> tuple[ndarray, ndarray]:
-    px, labelled = np.zeros((16, 2)), np.zeros(16, bool)
+    px, labelled = np.zeros((len(MPII16), 2)), np.zeros(len(MPII16), bool)
     index = np.array(LSP14_TO_MPII16)
     px[index] = person[:, :2]
     labelled[index] = person[:, 2] > 0 if extended else True

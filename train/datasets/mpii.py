@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from engine.skeleton import MPII16
 from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import DatasetError
 from train.datasets.matlab import read_mat
@@ -58,8 +59,8 @@ def _read_json(folder: Path, table: Path, heads: dict[int, ndarray]) -> Reading:
     for number, (image, joints, visible) in enumerate(entries):
         record = f"{image} #{number}"
         try:
-            px = np.array(joints, np.float64).reshape(16, 2) - FIRST_PX
-            labelled = np.array(visible, bool).reshape(16) & ~(px <= -FIRST_PX).all(axis=1)
+            px = np.array(joints, np.float64).reshape(len(MPII16), 2) - FIRST_PX
+            labelled = np.array(visible, bool).reshape(len(MPII16)) & ~(px <= -FIRST_PX).all(axis=1)
         except (ValueError, TypeError):
             reading.leave(record, "its joints are not 16 pairs of numbers")
             continue
@@ -101,14 +102,14 @@ def _add_person(reading: Reading, folder: Path, image: str, number: int, rect: o
     if points is None:
         reading.leave(record, "no joint is annotated")
         return
-    px, labelled = np.zeros((16, 2)), np.zeros(16, bool)
+    px, labelled = np.zeros((len(MPII16), 2)), np.zeros(len(MPII16), bool)
     try:
         marked = list(_points(points))
     except DAMAGED:
         reading.leave(record, "its joints are not numbers with id, x and y")
         return
     for id, x, y in marked:
-        if not 0 <= id < 16:
+        if not 0 <= id < len(MPII16):
             reading.leave(record, "a joint has a number beyond 0 ... 15")
             return
         px[id], labelled[id] = (x - FIRST_PX, y - FIRST_PX), True

@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.crop import Box
 from engine.errors import UserError
+from engine.skeleton import MPII16
 from train.datasets.damage import DAMAGED, said
 from train.datasets.sample import Readable, Sample
 from train.synthetic.body import SKIN_FACES, cache_folder, load_body
@@ -169,6 +170,8 @@ def _samples_bytes(samples: list[Sample]) -> bytes:
 
 def labels_of(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     """All that samples are but their pictures, as arrays. What a studio knows beside them is not carried."""
+    most = max((s.skeleton for s in samples), key=len, default=MPII16)
+    samples = [s.with_joints(most) for s in samples]
     nobody = (np.nan, np.nan, np.nan)
     boxes = [nobody if s.box is None else (*s.box.center_px, s.box.side_px) for s in samples]
     return {
@@ -178,6 +181,7 @@ def labels_of(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
         "relative_depth": np.stack([s.relative_depth for s in samples]),
         "weight": np.stack([s.weight for s in samples]).astype(np.float16),
         "box": np.array(boxes),
+        "stretch": np.array([s.stretch for s in samples], np.float32),
     }
 
 
@@ -199,6 +203,7 @@ def samples_of(held: dict[str, np.ndarray], pictures: Sequence[bytes | Readable]
             relative_depth=held["relative_depth"][i],
             weight=held["weight"][i].astype(np.float32),
             box=None if np.isnan(held["box"][i, 2]) else Box(held["box"][i, :2], float(held["box"][i, 2])),
+            stretch=float(held["stretch"][i]) if "stretch" in held else 0.0,
         )
         for i, (name, picture, K, joints) in enumerate(columns)
     ]

@@ -42,8 +42,8 @@ class Reading:
         self,
         record: str,
         path: Path,
-        joints_px: Float64[ndarray, "16 2"],
-        labelled: Bool[ndarray, "16"],
+        joints_px: Float64[ndarray, "joints 2"],
+        labelled: Bool[ndarray, "joints"],
         *,
         head_xyxy: Float64[ndarray, "4"] | None = None,
         derive: Sequence[int] = (),
@@ -56,12 +56,12 @@ class Reading:
         if size is None:
             return
         joints = np.where(labelled[:, None], joints_px, 0).astype(np.float32)
-        weight = np.zeros((16, 3), np.float32)
+        weight = np.zeros((len(joints), 3), np.float32)
         weight[:, :2] = labelled[:, None]
         box = box_around(joints[labelled].astype(np.float64))
         if derive:
             derive_trunk(joints, weight)
-        none = np.zeros(16, np.float32)
+        none = np.zeros(len(joints), np.float32)
         self.samples.append(Sample(record, path, assumed_camera(*size), joints, none, weight, box, head_xyxy))
 
     def picture_size(self, record: str, path: Path) -> tuple[int, int] | None:
@@ -82,7 +82,7 @@ class Reading:
         return self
 
 
-def fault_of(joints_px: Float64[ndarray, "16 2"], labelled: Bool[ndarray, "16"]) -> str | None:
+def fault_of(joints_px: Float64[ndarray, "joints 2"], labelled: Bool[ndarray, "joints"]) -> str | None:
     """What is wrong with a record's joints."""
     if not np.isfinite(joints_px[labelled]).all():
         return "a labelled joint is not a number"

@@ -8,12 +8,13 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy import ndarray
 
 from calib.camera import Camera
 from engine.crop import Box, camera_matrix
 from engine.errors import UserError
+from engine.skeleton import MPII16, Skeleton, skeleton_of
 
 REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -34,7 +35,7 @@ class Readable(Protocol):
         ...
 
 
-SPINE = 16  # row of `Captured.joints_m` after mpii16's
+SPINE = len(MPII16)  # row of `Captured.joints_m` after mpii16's
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,28 @@ class Sample:
     name: str
     jpeg: bytes | Readable  # the encoded picture, or its file: large sets stay on the disk
     K: Float64[ndarray, "3 3"]
-    joints_px: Float32[ndarray, "16 2"]  # of the picture; meaningless where the weight is 0
-    relative_depth: Float32[ndarray, "16"]  # (Z_j - Z_root) / Z_root in the picture's camera
-    weight: Float32[ndarray, "16 3"]  # how far x, y, z of each joint can be trusted, 0 = not labelled
+    joints_px: Float32[ndarray, "joints 2"]  # of the picture; meaningless where the weight is 0
+    relative_depth: Float32[ndarray, "joints"]  # (Z_j - Z_root) / Z_root in the picture's camera
+    weight: Float32[ndarray, "joints 3"]  # how far x, y, z of each joint can be trusted, 0 = not labelled
     box: Box | None  # the tight box x 1.25, before jitter
     head_xyxy: Float64[ndarray, "4"] | None = None  # MPII's box of the head
     captured: Captured | None = None
     person: bytes | None = None  # a PNG of the picture's size, 255 where the person is: who may be given other clothes
+    stretch: float = 0.0  # by how much of it the person's width may be wrong: the picture's true aspect is not known
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Which joints it has."""
+        return skeleton_of(len(self.joints_px))
+
+    def with_joints(self, skeleton: Skeleton) -> Sample:
+        """The same with the joints of another skeleton: what it lacks is not labelled, what is too much goes."""
+        return replace(
+            self,
+            joints_px=resized(self.joints_px, len(skeleton)),
+            relative_depth=resized(self.relative_depth, len(skeleton)),
+            weight=resized(self.weight, len(skeleton)),
+        )
 
     def encoded(self) -> bytes:
         """The picture as it is stored. OSError where its file is gone."""
@@ -111,6 +127,18 @@ def decode_jpeg(data: bytes, factor: int = 1) -> UInt8[ndarray, "h w 3"]:
     return image
 
 
+def boxed(weight: Float32[ndarray, "joints 3"]) -> Int64[ndarray, "labelled"]:
+    """The labelled joints that a person's box is put around: those of `mpii16`, whatever else is known."""
+    return np.flatnonzero(weight[: len(MPII16), 0] > 0)
+
+
+def resized(rows: Float32[ndarray, "joints ..."], count: int) -> Float32[ndarray, "count ..."]:
+    """The first `count` rows; zeros where there are fewer."""
+    new = np.zeros((count, *rows.shape[1:]), np.float32)
+    new[: len(rows)] = rows[:count]
+    return new
+
+
 def assumed_camera(width: int, height: int) -> Float64[ndarray, "3 3"]:
     """K of a photo of which nothing is known."""
     return camera_matrix(width, height, fov_deg=ASSUMED_FOV_DEG)
@@ -119,6 +147,5 @@ def assumed_camera(width: int, height: int) -> Float64[ndarray, "3 3"]:
 def background(name: str, jpeg: bytes) -> Sample:
     """A picture without a person."""
     height, width = decode_jpeg(jpeg).shape[:2]
-    none = np.zeros(16, np.float32)
-    K = assumed_camera(width, height)
-    return Sample(name, jpeg, K, np.zeros((16, 2), np.float32), none, np.zeros((16, 3), np.float32), None)
+    px, depth, weight = (np.zeros((len(MPII16), *shape), np.float32) for shape in ((2,), (), (3,)))
+    return Sample(name, jpeg, assumed_camera(width, height), px, depth, weight, None)

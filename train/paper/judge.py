@@ -36,7 +36,7 @@ class Judged:
     predicted_m: Float64[ndarray, "n 17 3"]  # mpii16 and a spine between pelvis and thorax: the network has none
 
     def errors_mm(self, alignment: Alignment, *, joints: int) -> Float64[ndarray, "n j"]:
-        """Of the first 16 or all 17 joints that the studio has; poses without a person are left out."""
+        """Of the first or all 17 joints that the studio has; poses without a person are left out."""
         true_m = np.stack([_captured(s).joints_m for s in self.samples])
         known = [j for j in range(joints) if np.isfinite(true_m[:, j]).all()]
         found = np.isfinite(self.predicted_m).all((1, 2))
@@ -54,15 +54,15 @@ class Judged:
         if not self.found:
             return Figures(name, numbers)
         for key, alignment in ALIGNMENTS.items():
-            numbers[f"{key}_mm"] = float(self.errors_mm(alignment, joints=16).mean())
+            numbers[f"{key}_mm"] = float(self.errors_mm(alignment, joints=SPINE).mean())
             numbers[f"{key}_17_mm"] = float(self.errors_mm(alignment, joints=SPINE + 1).mean())
-        errors = self.errors_mm("root", joints=16)
+        errors = self.errors_mm("root", joints=SPINE)
         share = self.found / len(self.samples)
         numbers |= {"pck3d_at_150mm": pck3d(errors) * share, "auc3d": auc3d(errors) * share}
         seen = [s for s, pose in zip(self.samples, self.predicted_m, strict=True) if np.isfinite(pose).all()]
         actions = by_action(errors, [_captured(s).action for s in seen])
         numbers["mpjpe_of_actions_mm"] = float(np.mean(list(actions.values())))
-        known = [j for j in range(16) if np.isfinite(_captured(self.samples[0]).joints_m[j]).all()]
+        known = [j for j in range(SPINE) if np.isfinite(_captured(self.samples[0]).joints_m[j]).all()]
         per_joint = {JOINT_NAMES[j]: float(e) for j, e in zip(known, errors.mean(axis=0), strict=True)}
         return Figures(name, numbers, tables={"mpjpe_mm_per_joint": per_joint, "mpjpe_mm_per_action": actions})
 
@@ -86,7 +86,7 @@ def by_protocol(sample: Sample, engine: Engine) -> Float64[ndarray, "17 3"]:
     return _with_spine(lifted(read_joints(output, [sample.box], sample.K, engine.score_map)[0], sample))
 
 
-def lifted(joints: Joints, sample: Sample) -> Float64[ndarray, "16 3"]:
+def lifted(joints: Joints, sample: Sample) -> Float64[ndarray, "joints 3"]:
     """Metres, camera axes, by the true distance of the root along the crop's axis."""
     camera = crop_camera(joints.box, sample.K, 1)
     root_z_m = float((camera.R_crop_from_cam @ _captured(sample).joints_m[ROOT])[2])
@@ -102,7 +102,7 @@ def as_in_use(sample: Sample, engine: Engine) -> Float64[ndarray, "17 3"]:
     return _with_spine(max(people, key=lambda p: p.joints.box.side_px).offsets_m)
 
 
-def _with_spine(joints_m: Float64[ndarray, "16 3"]) -> Float64[ndarray, "17 3"]:
+def _with_spine(joints_m: Float64[ndarray, "joints 3"]) -> Float64[ndarray, "17 3"]:
     return np.vstack([joints_m, (joints_m[PELVIS] + joints_m[THORAX]) / 2])
 
 

@@ -39,8 +39,8 @@ JOINTS_MIN = 8
 class Sights:
     """What the 2D network sees: joints in pixels of the picture and without distortion, and how sure it is."""
 
-    rays: Float64[ndarray, "n 16 2"]
-    score: Float64[ndarray, "n 16"]
+    rays: Float64[ndarray, "n joints 2"]
+    score: Float64[ndarray, "n joints"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _turn_deg(relative: Relative, lenses: tuple[Camera, ...]) -> float | None:
     return relative.apart_deg(true)[0]
 
 
-def _labelled(sample: Sample, points: Float64[ndarray, "16 3"], good: ndarray) -> Sample:
+def _labelled(sample: Sample, points: Float64[ndarray, "joints 3"], good: ndarray) -> Sample:
     """The sample with the points as its labels: seen through its lens, depths from the root's."""
     assert sample.captured is not None
     ahead = np.where(good[:, None], points, (0.0, 0.0, 1.0))

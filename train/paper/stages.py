@@ -17,6 +17,7 @@ from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import read_weights
 from realtime.takes.arrays import read_arrays, write_arrays
 from train.augment import Augmentation
+from train.backbone import load_checkpoint
 from train.datasets.found import Found
 from train.datasets.human36m import holds_human36m, read_human36m
 from train.datasets.labelled2d import DatasetError
@@ -233,5 +234,5 @@ def _from_imagenet(data: Data, variant: Variant) -> dict | None:
             raise DatasetError(f"{path} holds no {name}; torchvision's ImageNet checkpoints are called so")
         path = found
     network = PoseResNet(variant.architecture)
-    load_imagenet_backbone(network, path)
+    load_checkpoint(network, path)
     return network.state_dict()
