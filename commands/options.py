@@ -24,6 +24,13 @@ Save = Annotated[
 Folders = Annotated[list[Path] | None, typer.Option(metavar="FOLDER", help="Pictures; may be given several times.")]
 BoardName = Annotated[str, typer.Option(metavar="9x6|charuco:7x5", help="Inner corners, or squares.")]
 Marker = Annotated[float | None, typer.Option(min=1, metavar="MM", help="ChArUco: side of a marker.")]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|FOLDER|open-nsfw",
+        help="Begin with a pretrained backbone: torchvision's ResNet checkpoints (.pth), or the package of `lite`'s.",
+    ),
+]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there.")]
 
 

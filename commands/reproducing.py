@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands.options import Json, progress_bar, write_json
+from commands.options import Backbone, Json, progress_bar, write_json
 
 
 def reproduce(
@@ -18,9 +18,7 @@ def reproduce(
     voc: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Pascal VOC 2012 or COCO: what hides people; else shapes.")
     ] = None,
-    imagenet: Annotated[
-        Path | None, typer.Option(metavar="FILE|FOLDER", help="Torchvision's ResNet checkpoints.")
-    ] = None,
+    backbone: Backbone = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of each stage; the paper's are 130.")] = 130,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare crops.")] = 4,
@@ -31,7 +29,7 @@ def reproduce(
     from train.paper.tables import draw_figures, read_results, sweep
     from train.ranks import is_first
 
-    data = Data(mpii, human36m, voc, imagenet)
+    data = Data(mpii, human36m, voc, backbone)
     if what == "figures":
         for path in draw_figures(data, out):
             print(f"wrote {path}")

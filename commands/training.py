@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import Device, Engine, Json, Precision, Weights, progress_bar, write_json
+from commands.options import Backbone, Device, Engine, Json, Precision, Weights, progress_bar, write_json
 
 if TYPE_CHECKING:
     from train.synthetic.sources import SourceFolders
@@ -81,7 +81,7 @@ def pretrain(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
-    imagenet: Annotated[Path | None, typer.Option(metavar="FILE", help="A torchvision ResNet checkpoint.")] = None,
+    backbone: Backbone = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="cbam|wasp|lateral|occlusion", help="Leave a part out, for an ablation.")
     ] = None,
@@ -126,10 +126,10 @@ def pretrain(
     if out is None:
         raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
     if preset in SUPERVISION:
-        _as_the_paper(datasets, out, weights, preset, epochs, seed, left_out, imagenet)
+        _as_the_paper(datasets, out, weights, preset, epochs, seed, left_out, backbone)
         return
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, crops=crops, seed=seed, without=left_out)
-    starts = {"warm_start": warm_start, "imagenet": imagenet}
+    starts = {"warm_start": warm_start, "backbone": backbone}
     people = None if render is None else _sources(render)
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, people=people, **starts)
     if not is_first():
@@ -149,13 +149,13 @@ def _as_the_paper(
     epochs: int | None,
     seed: int,
     left_out: list[str],
-    imagenet: Path | None,
+    backbone: str | None,
 ) -> None:
     from train.paper.stages import EPOCHS, Variant, data_in, train_by_preset
     from train.ranks import is_first
 
     parts = {part: part not in left_out for part in ("cbam", "wasp", "occlusion")}
-    data = data_in(datasets, imagenet)
+    data = data_in(datasets, backbone)
     path = train_by_preset(data, out, preset=preset, variant=Variant(name, **parts), epochs=epochs or EPOCHS, seed=seed)
     if is_first():
         print(f"wrote {path}; judge it: python run.py evaluate {data.human36m} --weights {path}")

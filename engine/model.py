@@ -75,6 +75,10 @@ ARCHITECTURES = {
 }
 
 
+# the paper's network, and a smaller one to try its experiments with
+PAPER_ARCHITECTURES = {"lite": Architecture(18, 192, 128, 32), "full": Architecture(50, 256, 256, 64)}
+
+
 class PoseResNet(nn.Module):
     """The network. In: normalised RGB crops. Out: volume logits and presence logits."""
 

@@ -38,7 +38,7 @@ class Crops(lightning.LightningDataModule):
         """Random crops."""
         recipe, phase = self.training.recipe, self.training.phase
         stream = CropStream(
-            [pool.now() for pool in self.pools],
+            self._steered(),
             size_px=phase.size_px,
             batch=recipe.batch,
             seed=recipe.seed,
@@ -50,6 +50,11 @@ class Crops(lightning.LightningDataModule):
             occluders=self.occluders,
         )
         return loader(stream, workers=recipe.workers)
+
+    def _steered(self) -> list[Pool]:
+        pools = [pool.now() for pool in self.pools]
+        history = self.training.history
+        return pools if history is None else history.steered(pools)
 
     def val_dataloader(self) -> object:
         """The validation lists at the phase's size; each process has a part of each."""

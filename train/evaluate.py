@@ -21,7 +21,7 @@ from calib.camera import Camera
 from engine.backends import Engine
 from engine.crop import crop_camera, lift
 from engine.joints import Joints, read_joints
-from engine.skeleton import LIMB_JOINTS, ROOT
+from engine.skeleton import LIMB_JOINTS, MPII16, ROOT, Skeleton
 from realtime.capture import Capture
 from realtime.frame import Frame
 from realtime.pipeline import Pipeline
@@ -88,7 +88,7 @@ def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[F
         image = sample.image_bgr()
         with_box.append(_in_own_box(sample, engine))
         tracker = Tracker(engine, sample.K, people=1, track=False)
-        without.append(_px(_largest([joints for _, joints in tracker(Frame(0, 0.0, image))])))
+        without.append(_px(_largest([joints for _, joints in tracker(Frame(0, 0.0, image))]), engine.skeleton))
         step(i + 1, len(chosen))
     true = np.stack([s.joints_px for s in chosen]).astype(np.float64)
     labelled = np.stack([s.weight[:, 0] > 0 for s in chosen])
@@ -154,10 +154,9 @@ def _judged_renderings(folder: Path, engine: Engine, step: Progress) -> Figures:
     inside = np.stack([p.inside for p in people])
     true = np.stack([p.joints_m for p in people])
     figures = figures_2d(f"{folder.name}, {len(people)} rendered people", np.stack(px), true_px, inside)
-    errors = {
-        "n_mpjpe_mm": n_mpjpe_mm(np.stack(predicted), true, root=ROOT),
-        "p_mpjpe_mm": p_mpjpe_mm(np.stack(predicted), true),
-    }
+    first = slice(len(MPII16))  # errors are of these joints, whatever else the network says
+    said, true = np.stack(predicted)[:, first], true[:, first]
+    errors = {"n_mpjpe_mm": n_mpjpe_mm(said, true, root=ROOT), "p_mpjpe_mm": p_mpjpe_mm(said, true)}
     return replace(figures, numbers=figures.numbers | errors)
 
 
@@ -172,7 +171,7 @@ def _judged_video(folder: Path, video: LabelledVideo, engine: Engine, step: Prog
             step(len(people), len(video.joints))
     n = min(len(people), len(video.joints))
     true, labelled = video.joints[:n, :, :2], video.joints[:n, :, 2] > 0
-    px = np.stack([_px(None if p is None else p.joints) for p in people[:n]])
+    px = np.stack([_px(None if p is None else p.joints, engine.skeleton) for p in people[:n]])
     figures = figures_2d(f"{folder.name} {video.path.stem}, no box given", px, np.nan_to_num(true), labelled)
     if video.reference_m is None:
         return figures

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from engine.skeleton import JOINT_NAMES, LIMB_JOINTS
+from engine.skeleton import EXTREMITIES, LIMB_JOINTS, MPII16
 from train.calibrate_score import auroc, expected_calibration_error
 from train.metrics import (
     PCKH_JOINTS,
@@ -30,6 +30,7 @@ COLUMNS = {
     "pckh_at_0.5": ("PCKh@0.5", "{:.3f}"),
     "pck_at_0.5_neck_to_top": ("PCK@0.5 neck-top", "{:.3f}"),
     "pckh_auc": ("PCKh AUC", "{:.3f}"),
+    "pck_at_0.2_extremities": ("feet, face, hands", "{:.3f}"),
     "swap_rate": ("swaps", "{:.1%}"),
     "mpjpe_mm": ("MPJPE mm", "{:.1f}"),
     "n_mpjpe_mm": ("N-MPJPE mm", "{:.1f}"),
@@ -67,6 +68,8 @@ def figures_2d(
     labelled: Bool[ndarray, "n joints"],
 ) -> Figures:
     """PCK within 0.2 torso lengths, how many were found (not NaN), and how often left and right are exchanged."""
+    common = min(predicted.shape[1], true.shape[1])
+    predicted, true, labelled = predicted[:, :common], true[:, :common], labelled[:, :common]
     hits, counts = pck_hits(predicted, true, labelled)
     with np.errstate(invalid="ignore"):
         shares = hits.sum(0) / counts.sum(0)
@@ -76,7 +79,9 @@ def figures_2d(
         "pck_at_0.2": float(hits.sum() / counts.sum()),
         "swap_rate": swap_rate(predicted, true, labelled),
     }
-    joints = (JOINT_NAMES[j] for j in LIMB_JOINTS)
+    if common > max(EXTREMITIES) and labelled[:, list(EXTREMITIES)].any():
+        numbers["pck_at_0.2_extremities"] = share(*pck_hits(predicted, true, labelled, joints=EXTREMITIES))
+    joints = (MPII16.names[j] for j in LIMB_JOINTS)
     return Figures(name, numbers, {j: float(share) for j, share in zip(joints, shares, strict=True)})
 
 
@@ -90,7 +95,7 @@ def head_figures(
     if not np.isfinite(box_xyxy).all(axis=1).any():
         return {"pck_at_0.5_neck_to_top": share(*pck_of_neck_to_top_hits(predicted, true, labelled))}, {}
     hits, counts = pckh_hits(predicted, true, labelled, box_xyxy)
-    names = (JOINT_NAMES[j] for j in PCKH_JOINTS)
+    names = (MPII16.names[j] for j in PCKH_JOINTS)
     numbers = {"pckh_at_0.5": share(hits, counts), "pckh_auc": pckh_auc(predicted, true, labelled, box_xyxy)}
     joints = {n: float(v) for n, v in zip(names, per_joint(hits, counts), strict=True)}
     return numbers, {"pckh_at_0.5_per_joint": joints}

@@ -27,6 +27,7 @@ from train.callbacks import LAST, Average, Bar, Clock
 from train.checkpoints import WholeFiles, ended
 from train.crops import Crops
 from train.datasets.sample import Sample
+from train.hard_examples import CropErrors, ErrorHistory, crop_errors
 from train.loss import pose_loss
 from train.metrics import pck, pck_hits, share, swap_rate
 from train.products import with_products
@@ -69,6 +70,8 @@ class PoseTraining(lightning.LightningModule):
         self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_RGB).view(1, 3, 1, 1), persistent=False)
         self._seen: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+        self.history: ErrorHistory | None = None  # of a training that leans to what it gets wrong
+        self._crops: list[CropErrors] = []
 
     def train(self, mode: bool = True) -> PoseTraining:
         """Training mode; batch statistics stay as they are where the recipe says so."""
@@ -107,7 +110,7 @@ class PoseTraining(lightning.LightningModule):
         """One batch's loss."""
         volume, presence = self(batch["image"])
         with torch.autocast(self.device.type, enabled=False):
-            terms = pose_loss(
+            terms, joints = pose_loss(
                 volume,
                 presence,
                 batch["target"],
@@ -117,6 +120,9 @@ class PoseTraining(lightning.LightningModule):
                 weights=self.recipe.loss,
                 shared=mean_of,
             )
+        if self.history is not None:
+            xy = joints[..., :2].float()
+            self._crops.append(crop_errors(xy, batch["target"][..., :2], batch["weight"][..., 0], batch["place"]))
         self.images_seen += len(batch["image"]) * world()
         named = {f"train_{name}": term for name, term in terms.items()}
         self.log_dict(named, on_step=False, on_epoch=True, sync_dist=world() > 1, batch_size=len(batch["image"]))
@@ -132,6 +138,10 @@ class PoseTraining(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """PCK and left/right swaps on each validation list: `val_pck` of the first, `val_NAME_pck` of the others."""
+        if self.history is not None:
+            for crops in gathered(self._crops):
+                self.history.add(crops)
+            self._crops.clear()
         seen = gathered(self._seen)
         self._seen.clear()
         for number, name in enumerate(self.validations):
@@ -164,12 +174,15 @@ class PoseTraining(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The run's clock goes into the checkpoint."""
-        checkpoint["pose_run"] = {"hours": self.hours, "images_seen": self.images_seen}
+        history = self.history and self.history.state()
+        checkpoint["pose_run"] = {"hours": self.hours, "images_seen": self.images_seen, "history": history}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The run's clock goes on where it was."""
         self.hours = checkpoint["pose_run"]["hours"]
         self.images_seen = checkpoint["pose_run"]["images_seen"]
+        if self.history is not None and (held := checkpoint["pose_run"].get("history")):
+            self.history.load(held)
         self._seen_s = time.monotonic()
 
 
@@ -185,7 +198,8 @@ def fit(
 ) -> tuple[PoseTraining, dict[str, Tensor]]:
     """Train in `folder`, resuming from its `last.ckpt`; gives the run and the averaged network's state.
 
-    Of several validation lists the first chooses, the others are reported under their names. Under torchrun all processes train together, each on its part of every batch.
+    Of several validation lists the first chooses, the others are reported under their names. Under torchrun all
+    processes train together, each on its part of every batch.
     KeyboardInterrupt after a checkpoint was saved: the same call goes on from there. UserError where the processes
     cannot share a batch evenly.
     """
@@ -200,6 +214,7 @@ def fit(
     with_products(network)
     validations = validation if isinstance(validation, Mapping) else {"": validation}
     training = PoseTraining(network, recipe, tuple(validations))
+    training.history = ErrorHistory(pools) if recipe.lean else None
     training.train()  # Lightning leaves the modules' modes as it finds them
     # what Lightning says of itself is for --verbose
     logging.getLogger("lightning.pytorch").setLevel(logging.getLogger().getEffectiveLevel())

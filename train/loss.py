@@ -42,8 +42,8 @@ def pose_loss(
     window: int | None,
     weights: LossWeights,
     shared: Callable[[Tensor], Tensor] = lambda total: total,
-) -> dict[str, Tensor]:
-    """The terms of the loss and their weighted sum, `loss`. Presence is NaN where it is not taught.
+) -> tuple[dict[str, Tensor], Float[Tensor, "n j 3"]]:
+    """The terms of the loss and their weighted sum, `loss`; and the joints, crop units. Presence: NaN is not taught.
 
     The terms are means over all that is labelled. `shared` makes of a process's total weight the mean of all
     processes': then the mean of their gradients is that of one process with the whole batch.
@@ -65,7 +65,8 @@ def pose_loss(
         "z": _mean(_smooth_l1(joints[..., 2], target[..., 2], weights.beta), weight_z, total_z),
         "presence": _mean(_presence(presence_logit, presence), known.float(), shared(known.sum().float())),
     }
-    return {**terms, "loss": sum(getattr(weights, name) * term for name, term in terms.items())}  # type: ignore[dict-item]
+    terms["loss"] = sum((getattr(weights, name) * term for name, term in terms.items()), torch.zeros(()))
+    return terms, joints.detach()
 
 
 def _smooth_l1(a: Tensor, b: Tensor, beta: float) -> Tensor:

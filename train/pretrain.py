@@ -19,7 +19,7 @@ from engine.joints import ScoreMap, fill_of
 from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.skeleton import LIMB_JOINTS
 from engine.weights import Weights, read_weights, write_weights
-from train.backbone import load_checkpoint
+from train.backbone import backbone_start
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
 from train.crops_seen import predict
 from train.datasets.catalogue import terms_of
@@ -111,7 +111,7 @@ def pretrain(
     name: str = "lite",
     recipe: Recipe,
     warm_start: Path | None = None,
-    imagenet: Path | None = None,
+    backbone: str | None = None,
     without: Sequence[str] = (),
     people: SourceFolders | None = None,
 ) -> Pretrained:
@@ -131,10 +131,8 @@ def pretrain(
     start = None
     if warm_start is not None:
         start = grown(read_weights(warm_start), architecture).network().state_dict()
-    if imagenet is not None:
-        network = PoseResNet(architecture)
-        load_checkpoint(network, imagenet)
-        start = network.state_dict()
+    if backbone is not None:
+        start = backbone_start(architecture, backbone, pools[0].samples)
     with contextlib.ExitStack() as stack:
         if people is not None:
             supply = stack.enter_context(supply_for(out, people, architecture.input_px, recipe))

@@ -46,6 +46,7 @@ class Recipe:
     warmup_steps: int = WARMUP_STEPS
     frozen_statistics: bool = False  # of batch normalisation: a few people in one room are not the world
     frozen: tuple[str, ...] = ()  # parts of the network that are not taught, by the beginning of their names
+    lean: bool = False  # towards samples that the network gets wrong, and away from labels that are wrong
     crops: int | None = None  # a budget that is the same on every machine; then `hours` does not count
     epochs: int | None = None  # every sample once in each, in an order of its own; with `crops` as many as that makes
     schedule: Literal["cosine", "steps", "flat"] = "cosine"  # flat: for a run whose end is not known

@@ -62,7 +62,8 @@ class CropStream(IterableDataset):
         by_epochs: bool = False,
         occluders: Sources | None = None,
     ) -> None:
-        filled = [pool for pool in pools if len(pool.samples) and pool.share > 0]
+        self.numbers = [i for i, pool in enumerate(pools) if len(pool.samples) and pool.share > 0]
+        filled = [pools[i] for i in self.numbers]
         if not filled:
             raise ValueError("no pool holds a sample")
         total = sum(pool.share for pool in filled)
@@ -82,40 +83,46 @@ class CropStream(IterableDataset):
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
         rank, world = self.part
         for k in itertools.count(self.first + number, step):
-            yield collate([self._draw(k, i) for i in range(rank, self.batch, world)])
+            drawn = [self._draw(k, i) for i in range(rank, self.batch, world)]
+            yield {**collate([crop for crop, _ in drawn]), "place": torch.tensor([place for _, place in drawn])}
 
-    def _draw(self, k: int, i: int) -> Crop:
+    def _draw(self, k: int, i: int) -> tuple[Crop, tuple[int, int]]:
+        """A crop, and which sample of which pool it shows."""
         rng = np.random.default_rng((self.seed, k, i))
-        pool = self.pools[rng.choice(len(self.pools), p=self.shares)]
+        pool = int(rng.choice(len(self.pools), p=self.shares))
         lender = self.lenders[rng.integers(len(self.lenders))]
-        sample = _any(pool, rng) if self.order is None else self.order(k * self.batch + i)
-        pasted = _any(lender, rng)
+        if self.order is None:
+            at = _any(self.pools[pool], rng)
+        else:
+            pool, at = self.order(k * self.batch + i)
+        sample, pasted = self.pools[pool].samples[at], lender.samples[_any(lender, rng)]
         crop = augmented(sample, self.size_px, rng, self.options, pasted=pasted, occluders=self.occluders)
-        return crop.with_joints(self.joints)
+        return crop.with_joints(self.joints), (self.numbers[pool], at)
 
 
 class _Order:
     """Sample number n of a training by epochs."""
 
     def __init__(self, pools: Sequence[Pool], seed: int) -> None:
-        self._pools, self._seed = pools, seed
+        self._seed = seed
         self._starts = np.cumsum([0, *(len(pool.samples) for pool in pools)])
         self._epoch, self._order = -1, np.zeros(0, np.int64)
 
-    def __call__(self, n: int) -> Sample:
+    def __call__(self, n: int) -> tuple[int, int]:
+        """Its pool and its place there."""
         epoch, at = divmod(n, int(self._starts[-1]))
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = np.random.default_rng((self._seed, epoch)).permutation(int(self._starts[-1]))
         index = int(self._order[at])
         pool = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._pools[pool].samples[index - int(self._starts[pool])]
+        return pool, index - int(self._starts[pool])
 
 
-def _any(pool: Pool, rng: Generator) -> Sample:
+def _any(pool: Pool, rng: Generator) -> int:
     if pool.often is None:
-        return pool.samples[int(rng.integers(len(pool.samples)))]
-    return pool.samples[int(rng.choice(len(pool.samples), p=pool.often / pool.often.sum()))]
+        return int(rng.integers(len(pool.samples)))
+    return int(rng.choice(len(pool.samples), p=pool.often / pool.often.sum()))
 
 
 def collate(crops: Sequence[Crop]) -> Batch:

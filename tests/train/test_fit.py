@@ -172,5 +172,5 @@ def test_samples_are_drawn_as_often_as_the_pool_says(pools):
     samples = pools[0].samples[:2]
     pool = Pool("take", samples, 1.0, often=np.array([1.0, 3.0]))
     rng = np.random.default_rng(0)
-    drawn = [_any(pool, rng).name for _ in range(2000)]
+    drawn = [pool.samples[_any(pool, rng)].name for _ in range(2000)]
     assert 0.72 < drawn.count(samples[1].name) / len(drawn) < 0.78

@@ -49,4 +49,4 @@ def test_a_batch_without_any_label_gives_a_finite_loss():
 
 
 def _loss(volume, presence_logit, target, weight, presence):
-    return pose_loss(volume, presence_logit, target, weight, presence, window=3, weights=LossWeights())
+    return pose_loss(volume, presence_logit, target, weight, presence, window=3, weights=LossWeights())[0]

@@ -25,7 +25,9 @@ from engine.skeleton import (
     HEAD_TOP,
     L_HIP,
     L_SHOULDER,
+    LIMB_JOINTS,
     LSP14_TO_MPII16,
+    MPII16,
     PELVIS,
     R_HIP,
     R_SHOULDER,
@@ -43,6 +45,7 @@ DERIVED_WEIGHT = 0.5
 # the head of pseudo-labelled photos is computed from face landmarks, median error 0.08-0.09 torso
 PSEUDO_HEAD_WEIGHT = 0.4
 THORAX_TOWARDS_NECK = 0.3
+PCK_SHARE = 0.2  # of the torso: nearer is right
 # tables whose pictures were brought back to a guessed aspect: by how much of it a person's width may be wrong
 UNSURE_WIDTHS = {"people416": 1 / 8}
 
@@ -120,6 +123,20 @@ def _rows(path: Path) -> _Rows:
     return _Rows(zips, names, joints, kinds == "pseudo", more)
 
 
+def exchanged_by(
+    limbs_px: Float32[ndarray, "12 2"], joints_px: Float32[ndarray, "joints 2"], labelled: Bool[ndarray, "joints"]
+) -> float:
+    """By how many of the limb joints another answer would exchange left and right, -1 ... 1; NaN: it cannot be told."""
+    known, limbs = labelled[list(LIMB_JOINTS)], list(LIMB_JOINTS)
+    if not labelled[list(TORSO)].all() or not np.isfinite(limbs_px).all():
+        return float("nan")
+    torso_px = float(np.linalg.norm(joints_px[TORSO[0]] - joints_px[TORSO[1]]))
+    true = joints_px[limbs]
+    other = limbs_px[[limbs.index(MPII16.mirror[joint]) for joint in limbs]]
+    fits, fits_other = (np.linalg.norm(px - true, axis=1) < PCK_SHARE * torso_px for px in (limbs_px, other))
+    return float((fits_other[known].sum() - fits[known].sum()) / max(known.sum(), 1))
+
+
 def torso_labelled(sample: Sample) -> bool:
     """Whether PCK can be computed."""
     return bool((sample.weight[list(TORSO), 0] > 0).all())
@@ -150,9 +167,9 @@ def _sample(rows: _Rows, number: int, jpeg: bytes) -> Sample | None:
     height, width = decode_jpeg(jpeg).shape[:2]
     weight[~np.all((joints > -0.5) & (joints < np.array([width, height]) - 0.5), axis=1)] = 0
     K = assumed_camera(width, height)
-    return Sample(
-        str(rows.names[number]), jpeg, K, joints, more.relative_depth_px[number] / np.float32(K[0, 0]), weight, box
-    )
+    relative_depth = more.relative_depth_px[number] / np.float32(K[0, 0])
+    exchanged = exchanged_by(more.limbs_px[number], joints, weight[:, 0] > 0)
+    return Sample(str(rows.names[number]), jpeg, K, joints, relative_depth, weight, box, exchanged=exchanged)
 
 
 def derive_trunk(joints: Float32[ndarray, "joints 2"], weight: Float32[ndarray, "joints 3"]) -> None:

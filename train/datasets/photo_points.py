@@ -42,12 +42,19 @@ class PhotoPoints:
     depth_weight: Float32[ndarray, "n joints"]
     px: Float32[ndarray, "n more 2"]  # of EXTREMITIES
     weight: Float32[ndarray, "n more"]
+    limbs_px: Float32[ndarray, "n 12 2"]  # where the teacher sees LIMB_JOINTS; NaN where it does not
 
     @classmethod
     def unknown(cls, n: int) -> PhotoPoints:
         """Nothing, of n photos."""
         depth, more = np.zeros((n, len(BODY25)), np.float32), np.zeros((n, len(EXTREMITIES)), np.float32)
-        return cls(depth, depth.copy(), np.zeros((*more.shape, 2), np.float32), more)
+        return cls(
+            depth,
+            depth.copy(),
+            np.zeros((*more.shape, 2), np.float32),
+            more,
+            np.full((n, len(LIMBS), 2), np.nan, np.float32),
+        )
 
 
 def read_photo_points(table: Path, names: ndarray) -> PhotoPoints:
@@ -59,6 +66,7 @@ def read_photo_points(table: Path, names: ndarray) -> PhotoPoints:
         points.relative_depth_px[:, : len(MPII16)] = np.nan_to_num(columns["rel_depth_px"])
         points.depth_weight[:, : len(MPII16)] = TEACHER_WEIGHT * known
         if "px33" in columns:
+            points.limbs_px[:] = columns["px33"][:, list(LIMBS)]
             _add_extremities(points, columns, known > 0)
     if "coco17" in columns:
         for joint, row in COCO_FACE:

@@ -65,6 +65,7 @@ class Sample:
     head_xyxy: Float64[ndarray, "4"] | None = None  # MPII's box of the head
     captured: Captured | None = None
     person: bytes | None = None  # a PNG of the picture's size, 255 where the person is: who may be given other clothes
+    exchanged: float = float("nan")  # by how many of its limb joints a teacher would exchange left and right, -1 ... 1
     stretch: float = 0.0  # by how much of it the person's width may be wrong: the picture's true aspect is not known
 
     @property

@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 
-from engine.model import ARCHITECTURES, Architecture, PoseResNet
+from engine.model import PAPER_ARCHITECTURES, Architecture
 from engine.weights import read_weights
 from realtime.takes.arrays import read_arrays, write_arrays
 from train.augment import Augmentation
-from train.backbone import load_checkpoint
+from train.backbone import backbone_start
 from train.datasets.found import Found
 from train.datasets.human36m import holds_human36m, read_human36m
 from train.datasets.labelled2d import DatasetError
@@ -50,7 +50,7 @@ class Data:
     mpii: Path
     human36m: Path | None = None
     voc: Path | None = None  # or COCO in its stead; None: made-up shapes hide people
-    imagenet: Path | None = None  # a torchvision checkpoint, or a folder of them; None: a random start
+    backbone: str | None = None  # a torchvision checkpoint, a folder of them, or open-nsfw; None: a random start
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Variant:
 
     name: str = "full"
     backbone: int | None = None  # of Table 3; None: the network's own
+    half: bool = False  # bottlenecks of half the channels, as open_nsfw has them
     cbam: bool = True
     wasp: bool = True
     occlusion: bool = True
@@ -67,14 +68,14 @@ class Variant:
     @property
     def architecture(self) -> Architecture:
         """The paper's network."""
-        base = ARCHITECTURES[self.name]
-        depth = self.backbone or base.backbone
-        return replace(base, backbone=depth, cbam=self.cbam, wasp=self.wasp, lateral=False)
+        base = PAPER_ARCHITECTURES[self.name]
+        depth, width = self.backbone or base.backbone, 0.5 if self.half else 1.0
+        return replace(base, backbone=depth, cbam=self.cbam, wasp=self.wasp, width=width, stride_first=self.half)
 
     @property
     def network(self) -> str:
         """Names the 2D stage, which variants of one architecture share."""
-        parts = ["cbam"] * self.cbam + ["wasp"] * self.wasp
+        parts = ["half"] * self.half + ["cbam"] * self.cbam + ["wasp"] * self.wasp
         return "-".join([f"resnet{self.architecture.backbone}", *parts])
 
 
@@ -99,7 +100,7 @@ def paper_recipe(input_px: int, *, epochs: int = EPOCHS, occlusion: bool, seed: 
     )
 
 
-def data_in(folders: Sequence[Path], imagenet: Path | None = None) -> Data:
+def data_in(folders: Sequence[Path], backbone: str | None = None) -> Data:
     """Which of the paper's data sets some folders hold. DatasetError where MPII or Human3.6M is not among them."""
     mpii = next((f for f in folders if holds_mpii(f)), None)
     human36m = next((f for f in folders if holds_human36m(f, "train")), None)
@@ -107,7 +108,7 @@ def data_in(folders: Sequence[Path], imagenet: Path | None = None) -> Data:
         lacking = "MPII" if mpii is None else "Human3.6M"
         raise DatasetError(f"no folder of {lacking} was given; `python run.py datasets` says how to get it")
     things = next((f for holds in (holds_voc, _holds_coco_objects) for f in folders if holds(f)), None)
-    return Data(mpii, human36m, things, imagenet)
+    return Data(mpii, human36m, things, backbone)
 
 
 def things_that_hide(folder: Path) -> Sources:
@@ -142,7 +143,7 @@ def first_stage(data: Data, variant: Variant, out: Path, recipe: Recipe) -> Path
     found = [Found(data.mpii, "labelled", taught.samples, tuple(taught.lines()))]
     pools = [Pool("labelled", taught.samples, 1.0)]
     what = {"name": variant.name, "architecture": variant.architecture, "recipe": recipe}
-    return learn(found, pools, validation, folder, start=_from_imagenet(data, variant), **what).weights
+    return learn(found, pools, validation, folder, start=_start(data, variant, taught.samples), **what).weights
 
 
 def second_stage(
@@ -158,7 +159,7 @@ def second_stage(
     samples = reading.samples
     if supervision == "self":
         samples = cached_labels(samples, first, first.parent / LABELS)
-    start = read_weights(first).state if variant.transfer else _from_imagenet(data, variant)
+    start = read_weights(first).state if variant.transfer else _start(data, variant, samples)
     occluders = things_that_hide(data.voc) if data.voc and variant.occlusion else None
     found = [Found(data.human36m, "captured", samples, tuple(reading.lines()))]
     validation = read_mpii(data.mpii, "valid").samples  # never test subjects
@@ -223,16 +224,6 @@ def _left_out(variant: Variant) -> str:
     )
 
 
-def _from_imagenet(data: Data, variant: Variant) -> dict | None:
-    path = data.imagenet
-    if path is None:
-        return None
-    if path.is_dir():
-        name = f"resnet{variant.architecture.backbone}-*.pth"
-        found = next(iter(sorted(path.glob(name))), None)
-        if found is None:
-            raise DatasetError(f"{path} holds no {name}; torchvision's ImageNet checkpoints are called so")
-        path = found
-    network = PoseResNet(variant.architecture)
-    load_checkpoint(network, path)
-    return network.state_dict()
+def _start(data: Data, variant: Variant, photos: Sequence[Sample]) -> dict | None:
+    """A pretrained backbone, where one was given."""
+    return None if data.backbone is None else backbone_start(variant.architecture, data.backbone, photos)
