@@ -49,7 +49,9 @@ class RtxGraph(nn.Module):
         self.poses_in_crops = PosesInCrops(weights, TYPES[precision])
         self.eval()
 
-    def forward(self, crops_bgr: UInt8[Tensor, "n s s 3"]) -> tuple[Float32[Tensor, "n joints 7"], Float32[Tensor, "n"]]:
+    def forward(
+        self, crops_bgr: UInt8[Tensor, "n s s 3"]
+    ) -> tuple[Float32[Tensor, "n joints 7"], Float32[Tensor, "n"]]:
         """Joints with spreads, and the probability of presence."""
         # bytes are converted before anything else: TensorRT takes them in, and does nothing with them
         return self.poses_in_crops(self.prepare(crops_bgr.float().permute(0, 3, 1, 2).flip(1)))
