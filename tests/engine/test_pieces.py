@@ -25,7 +25,7 @@ from engine.backends.pieces import PLAIN, Pieces, faster, faster_cut, own_kernel
 from engine.backends.slots import outputs_of
 from engine.crop import Box, camera_matrix
 from engine.decode import decode
-from engine.model import ARCHITECTURES, PoseResNet
+from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import load_weights
 
 pytest.importorskip("triton")
@@ -119,15 +119,19 @@ def weights():
     return load_weights("lite")
 
 
-@pytest.mark.parametrize("name", ["lite", "full"])
-def test_a_fused_network_says_the_same_in_fewer_steps(name):
+@pytest.mark.parametrize(
+    ("architecture", "steps"),
+    [(Architecture(18, 192, 128, 32, lateral=True), 28), (ARCHITECTURES["lite"], 60), (ARCHITECTURES["full"], 60)],
+    ids=["basic", "lite", "full"],
+)
+def test_a_fused_network_says_the_same_in_fewer_steps(architecture, steps):
     torch.manual_seed(0)
-    network = fold_batchnorm(PoseResNet(ARCHITECTURES[name]).eval())
+    network = fold_batchnorm(PoseResNet(architecture).eval())
     other, crops = fused(network), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(other(crops), network(crops), atol=1e-5, rtol=1e-5)
     left = Counter(type(module).__name__ for module in other.modules())
-    assert left["ConvRelu"] == {"lite": 28, "full": 60}[name]
+    assert left["ConvRelu"] == steps
     assert left["ReLU"] == left["Identity"] == 0
     assert {id(p) for p in other.parameters()} <= {id(p) for p in network.parameters()}
 
