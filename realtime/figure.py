@@ -12,21 +12,20 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from engine.skeleton import EXTREMITIES, HEAD_TOP, L_HEEL, L_TOE, R_HEEL, R_TOE, UPPER_NECK, skeleton_of
+from engine.skeleton import BODY25, EXTREMITIES, HEAD_TOP, L_HEEL, L_TOE, R_HEEL, R_TOE, UPPER_NECK, skeleton_of
 
 HEAD_RADIUS_M = 0.105
 HEAD_PLACE = 0.6  # of the way from neck to top
 # thickness of feet, hands, nose and ears against limbs, where all limbs are alike
 SLIM = 0.6
+FACE = BODY25.groups["face"]
 SOLES = ((R_TOE, R_HEEL), (L_TOE, L_HEEL))
 
 
 @cache
 def rods_of(joints: int) -> tuple[tuple[int, int], ...]:
     """Pairs of joints that are joined, the one whose colour the rod has first. ValueError for no known skeleton."""
-    skeleton = skeleton_of(joints)
-    face = skeleton.groups.get("face", ())
-    bones = tuple((child, parent) for child, parent in skeleton.bones if child not in face)
+    bones = tuple((child, parent) for child, parent in skeleton_of(joints).bones if child not in FACE)
     return bones + tuple(sole for sole in SOLES if max(sole) < joints)
 
 
@@ -39,7 +38,7 @@ def posed(joints_m: Float64[ndarray, "joints 3"]) -> Float64[ndarray, "joints 3"
     """Where the balls stand: the head's lies below its top, and nothing of the face within it."""
     joints_m = joints_m.copy()
     head = joints_m[HEAD_TOP] = joints_m[UPPER_NECK] + HEAD_PLACE * (joints_m[HEAD_TOP] - joints_m[UPPER_NECK])
-    for joint in skeleton_of(len(joints_m)).groups.get("face", ()):
+    for joint in (j for j in FACE if j < len(joints_m)):
         away_m = joints_m[joint] - head
         joints_m[joint] = head + away_m * max(HEAD_RADIUS_M / max(float(np.linalg.norm(away_m)), 1e-6), 1.0)
     return joints_m

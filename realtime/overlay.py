@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from realtime.colours import bgr, score_rgb, side_rgb
-from realtime.figure import rods_of, slim
+from realtime.figure import FACE, rods_of, slim
 from realtime.result import Person
 
 # a joint that is less likely than this to be right is drawn thin
@@ -55,7 +55,7 @@ def draw_skeleton(
             _dot(image_bgr, place, OUTLINE_BGR, radius * 1.3 + 1)
             _dot(image_bgr, place, bgr(score_rgb(float(score[joint]))), radius * 1.3)
             continue
-        if slim(joint) < 1.0:  # a nose lies on the head's own line
+        if joint in FACE:  # it stands alone, or on the head's own line
             _dot(image_bgr, place, OUTLINE_BGR, radius + 1)
         _dot(image_bgr, place, bgr(side_rgb(joint)), radius)
 
