@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,14 +26,22 @@ class Body:
     root: int
     head: tuple[int, int] | None = None  # thorax and head top
     foot_part: float = 0.039  # height of those joints above the floor, part of the person's (Drillis and Contini 1966)
+    extremities: tuple[int, ...] = ()  # joints by which neither the person's height nor the detector's noise is judged
+    along: tuple[tuple[int, ...], ...] = ((), ())  # of these, the right ones that go with each of the limbs
 
     def __post_init__(self) -> None:
         n = len(self.names)
-        told = [*self.feet, self.root, *self.mirror, *(j for pair in (*self.bones, *self.limbs) for j in pair)]
+        groups = (self.feet, self.mirror, self.extremities, *self.bones, *self.limbs, *self.along)
+        told = [self.root, *(joint for group in groups for joint in group)]
         if len(self.mirror) != n or len(self.bone_parts) != len(self.bones) or not set(told) <= set(range(n)):
             raise ValueError(f"a body of {n} joints does not fit its bones, mirror pairs, limbs or feet")
         if any(self.mirror[self.mirror[j]] != j for j in range(n)):
             raise ValueError("mirroring twice must give every joint back")
+
+    @property
+    def core(self) -> Bool[ndarray, "joints"]:
+        """Which joints are no extremities."""
+        return ~np.isin(np.arange(len(self.names)), self.extremities)
 
     @property
     def mirrored_bones(self) -> Int64[ndarray, "bones"]:
@@ -77,6 +86,10 @@ class Track:
         rays, seen = np.full_like(self.px, np.nan), self.seen
         rays[seen] = camera.rays(self.px[seen])
         return rays
+
+    def of(self, joints: Sequence[int]) -> Track:
+        """Some of the joints, in this order."""
+        return replace(self, px=self.px[:, list(joints)], score=self.score[:, list(joints)])
 
     def picked(self, frames: ndarray) -> Track:
         """Some of the frames."""

@@ -61,14 +61,14 @@ def fit_labels(a: Track, b: Track, cameras: Sequence[Camera], body: Body) -> Lab
     rays, score, sided = _sides_told(rays, (a, b), relative, cameras, body)
     residuals_px = focal_px * _residuals(rays[0], rays[1], relative)
     raw = _points(rays, cameras)
-    gate_px = checks.gate_px(residuals_px, focal_px)
+    gate_px = checks.gate_px(residuals_px[:, body.core], focal_px)
     met = np.abs(residuals_px) <= gate_px  # NaN: no
     gated = np.where(met[..., None], raw, np.nan)
     height, bones = lengths(gated, body)
     around = _bridged(checks.running_median(gated, checks.MEDIAN_FRAMES), raw)
     near = np.linalg.norm(gated - around, axis=-1) <= checks.AWAY * height
     start = np.where((met & near)[..., None], gated, around)
-    sigma_px = max(1.4826 * float(np.nanmedian(np.abs(residuals_px))), 1e-3)
+    sigma_px = max(1.4826 * float(np.nanmedian(np.abs(residuals_px[:, body.core]))), 1e-3)
     views = [
         View(camera, seen, np.where(np.isfinite(seen[..., 0]), of_view**2, 0.0))
         for camera, seen, of_view in zip(cameras, rays, score, strict=True)
@@ -96,10 +96,11 @@ def lengths(points: Float64[ndarray, "frames joints 3"], body: Body) -> tuple[fl
     some = np.isfinite(both).any(0)
     found[some] = np.nanmean(both[:, some], axis=0)
     parts = np.array(body.bone_parts)
-    if not some.any():
+    telling = some & body.core[np.array(body.bones)].all(1)
+    if not telling.any():
         raise ValueError("no bone was seen by both cameras in any frame")
     # long bones are little stretched by noise and differ little between people
-    weights = np.where(some, parts, 0.0)
+    weights = np.where(telling, parts, 0.0)
     height = float((weights * np.where(some, found / parts, 0.0)).sum() / weights.sum())
     return height, np.where(some, found, parts * height)
 
@@ -123,7 +124,7 @@ def _sides_told(
 ) -> tuple[Rays, Float64[ndarray, "2 frames joints"], Float64[ndarray, "frames joints"]]:
     """Rays and scores with left and right where they belong, and how sure each joint's side is."""
     misses = _residuals(rays[0], rays[1], relative)
-    usual = max(1.4826 * float(np.nanmedian(np.abs(misses))), 1e-9)
+    usual = max(1.4826 * float(np.nanmedian(np.abs(misses[:, body.core]))), 1e-9)
     raw = _points(rays, cameras)
     height, _ = lengths(np.where((np.abs(misses) < checks.GATE_SIGMAS * usual)[..., None], raw, np.nan), body)
     sides = told_sides(
@@ -132,7 +133,8 @@ def _sides_told(
     rays, score = rays.copy(), np.stack([track.score for track in tracks])
     sure, mirror = np.ones(score.shape[1:]), np.array(body.mirror)
     for k, limb in enumerate(body.limbs):
-        joints = np.array([*limb, *mirror[list(limb)]])
+        right = [*limb, *body.along[k]]
+        joints = np.array([*right, *mirror[right]])
         sure[:, joints] = sides.sure[:, [k]]
         for view in (0, 1):
             frames = np.flatnonzero(sides.exchanged[view, :, k])[:, None]

@@ -62,8 +62,8 @@ def export(
     from engine.backends.onnx import export_checked
 
     found = export_checked(loaded, out)
-    side = loaded.architecture.input_px
-    print(f"{loaded.name}: crops (n, {side}, {side}, 3) uint8 BGR in, joints (n, 16, 7) and presence (n) out")
+    side, shape = loaded.architecture.input_px, f"joints (n, {len(loaded.skeleton)}, 7) and presence (n)"
+    print(f"{loaded.name}: crops (n, {side}, {side}, 3) uint8 BGR in, {shape} out")
     print(f"ONNX Runtime agrees with eager: median {found.median_voxels:.5f} voxel, {100 * found.apart:.1f} % apart")
     print(f"wrote {out}")
     write_json(json_file, {"file": str(out), "median_voxels": found.median_voxels, "apart": found.apart})

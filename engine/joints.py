@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from engine.crop import BOX_MARGIN, Box, crop_camera, crop_px_from_units
-from engine.skeleton import ROOT
+from engine.skeleton import CORE, ROOT
 
 # a pose smaller than this in its crop is no pose that could be judged
 FILL_MIN = 0.2
@@ -65,8 +65,12 @@ def mass_logit(mass: Float64[ndarray, "..."]) -> Float64[ndarray, "..."]:
 
 
 def fill_of(units: Float64[ndarray, "... joints 2"]) -> Float64[ndarray, "..."]:
-    """How far a pose fills its crop: 1 in a box as training has it, less where the person is small."""
-    return np.asarray(np.clip(np.ptp(units, axis=-2).max(axis=-1) * BOX_MARGIN, FILL_MIN, 1.0))
+    """How far a pose fills its crop: 1 in a box as training has it, less where the person is small.
+
+    Boxes are made around the joints of CORE, so these are what counts.
+    """
+    extent = np.ptp(units[..., CORE, :], axis=-2).max(axis=-1)
+    return np.asarray(np.clip(extent * BOX_MARGIN, FILL_MIN, 1.0))
 
 
 def read_joints(

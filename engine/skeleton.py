@@ -76,6 +76,8 @@ BODY25 = Skeleton(
     {**_GROUPS, "feet": _FEET, "face": _FACE, "hands": _HANDS},
 )
 SKELETONS = {skeleton.name: skeleton for skeleton in (MPII16, BODY25)}
+# the joints that all skeletons have: by these it is judged whether somebody is there, where, and how well seen
+CORE = slice(0, len(MPII16))
 # what `body25` has beyond `mpii16`
 EXTREMITIES = (*_FEET, *_FACE, *_HANDS)
 
@@ -142,4 +144,18 @@ BONE_OVER_HEIGHT = {
     (13, 7): 0.105,
     (14, 13): 0.186,
     (15, 14): 0.146,
+}
+# The same for what `body25` has beyond: a foot of 0.152 whose ankle stands 0.039 high over its hindmost quarter and a
+# palm half as long as a hand of 0.108 (Drillis and Contini); the face of a head of 0.130. Too short and too little
+# alike in people to tell how tall somebody is.
+EXTREMITY_OVER_HEIGHT = {
+    (R_HEEL, R_ANKLE): 0.045,
+    (R_TOE, R_ANKLE): 0.118,
+    (L_HEEL, L_ANKLE): 0.045,
+    (L_TOE, L_ANKLE): 0.118,
+    (NOSE, UPPER_NECK): 0.079,
+    (R_EAR, UPPER_NECK): 0.075,
+    (L_EAR, UPPER_NECK): 0.075,
+    (R_HAND, R_WRIST): 0.054,
+    (L_HAND, L_WRIST): 0.054,
 }

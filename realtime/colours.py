@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.skeleton import LEFT_JOINTS, RIGHT_JOINTS
+from engine.skeleton import BODY25
 
 Rgb = tuple[float, float, float]
 LEFT_RGB: Rgb = (1.0, 0.55, 0.1)
@@ -23,10 +23,10 @@ SCORE_RGBS: tuple[Rgb, Rgb, Rgb] = ((0.90, 0.18, 0.20), (0.98, 0.82, 0.22), (0.2
 
 
 def side_rgb(joint: int) -> Rgb:
-    """The colour of a joint, and of the bone from it to its parent."""
-    if joint in LEFT_JOINTS:
+    """The colour of a joint of any skeleton, and of the bone from it to its parent."""
+    if joint in BODY25.left:
         return LEFT_RGB
-    return RIGHT_RGB if joint in RIGHT_JOINTS else CENTRE_RGB
+    return RIGHT_RGB if joint in BODY25.right else CENTRE_RGB
 
 
 def score_rgb(score: float) -> Rgb:

@@ -47,7 +47,7 @@ class Lifter:
         self._bones_m = _EXPECTED * height_m
         self._log_z = OneEuro(MIN_CUTOFF_HZ, BETA, D_CUTOFF_HZ) if smooth else None
 
-    def __call__(self, joints: Joints, time_s: float) -> tuple[Float64[ndarray, "16 3"], Float64[ndarray, "3"]]:
+    def __call__(self, joints: Joints, time_s: float) -> tuple[Float64[ndarray, "joints 3"], Float64[ndarray, "3"]]:
         """Offsets from the root and the root's place, both in the camera's axes, metres."""
         pose = unit_pose(joints, self._K)
         log_z = np.log([root_distance(pose, joints.score, self._bones_m)])
@@ -57,7 +57,7 @@ class Lifter:
         return placed_m - placed_m[ROOT], placed_m[ROOT]
 
 
-def unit_pose(joints: Joints, K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "16 3"]:
+def unit_pose(joints: Joints, K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "joints 3"]:
     """The joints in the camera's axes, in units of the root's distance along its crop's axis."""
     camera = crop_camera(joints.box, K, 1)
     units = units_from_crop_px(camera.to_crop(joints.px), 1)
@@ -66,7 +66,7 @@ def unit_pose(joints: Joints, K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "1
 
 
 def root_distance(
-    pose: Float64[ndarray, "16 3"], score: Float64[ndarray, "16"], bones_m: Float64[ndarray, "15"]
+    pose: Float64[ndarray, "joints 3"], score: Float64[ndarray, "joints"], bones_m: Float64[ndarray, "bones"]
 ) -> float:
     """The factor that brings a pose's bones to their lengths: least squares, bones that misfit counting less.
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from engine.skeleton import BONES
 from realtime.colours import bgr, score_rgb, side_rgb
+from realtime.figure import FACE, rods_of, slim
 from realtime.result import Person
 
 # a joint that is less likely than this to be right is drawn thin
@@ -32,8 +32,8 @@ def draw_people(image_bgr: UInt8[ndarray, "h w 3"], people: Sequence[Person]) ->
 
 def draw_skeleton(
     image_bgr: UInt8[ndarray, "h w 3"],
-    px: Float[ndarray, "16 2"],
-    score: Float[ndarray, "16"],
+    px: Float[ndarray, "joints 2"],
+    score: Float[ndarray, "joints"],
     *,
     box_side_px: float,
     by_score: bool = False,
@@ -43,18 +43,21 @@ def draw_skeleton(
     # far outside, fixed-point coordinates would overflow
     at = np.round(np.clip(px, -20_000, 20_000) * (1 << SHIFT)).astype(int).tolist()
     sure = (score >= UNSURE_SCORE).tolist()
-    widths = [width if sure[child] and sure[parent] else width / 3 for child, parent in BONES]
-    for (child, parent), wide in zip(BONES, widths, strict=True):
+    rods = rods_of(len(px))
+    widths = [width * slim(a) if sure[a] and sure[b] else width * slim(a) / 3 for a, b in rods]
+    for (child, parent), wide in zip(rods, widths, strict=True):
         _line(image_bgr, at[child], at[parent], OUTLINE_BGR, wide + 2)
-    for (child, parent), wide in zip(BONES, widths, strict=True):
+    for (child, parent), wide in zip(rods, widths, strict=True):
         _line(image_bgr, at[child], at[parent], bgr(side_rgb(child)), wide)
     for joint, place in enumerate(at):
-        radius = width * (0.9 if sure[joint] else 0.5)
+        radius = width * slim(joint) * (0.9 if sure[joint] else 0.5)
         if by_score:
             _dot(image_bgr, place, OUTLINE_BGR, radius * 1.3 + 1)
             _dot(image_bgr, place, bgr(score_rgb(float(score[joint]))), radius * 1.3)
-        else:
-            _dot(image_bgr, place, bgr(side_rgb(joint)), radius)
+            continue
+        if joint in FACE:  # it stands alone, or on the head's own line
+            _dot(image_bgr, place, OUTLINE_BGR, radius + 1)
+        _dot(image_bgr, place, bgr(side_rgb(joint)), radius)
 
 
 def _line(image: ndarray, a: list[int], b: list[int], colour: tuple[int, int, int], width: float) -> None:

@@ -53,7 +53,7 @@ def calibrate_from_people(
     take = open_take(folder)
     lenses = _lenses(take, intrinsics)
     joints = take_joints(take, engine, lenses=lenses, step=step)
-    tracks = {name: joints[name].track() for name in lenses}
+    tracks = {name: joints[name].core_track() for name in lenses}
     if out is None and _has_rig_of_board(take):
         assert take.rig is not None
         return _checked(folder, take.rig, check_rig(take.rig, tracks, BODY))

@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from engine.joints import Joints
+from engine.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Person:
 
     id: int  # stays with the person while they are followed
     joints: Joints
-    offsets_m: Float64[ndarray, "16 3"]  # from the root, camera axes
+    offsets_m: Float64[ndarray, "joints 3"]  # from the root, camera axes
     root_m: Float64[ndarray, "3"] | None  # camera axes; rests on the assumptions in `Header`
 
 
@@ -44,6 +45,7 @@ class Header:
     size_px: tuple[int, int]  # of the pictures: width, height
     rate: Fraction | None  # frames per second, None = not known
     assumptions: dict[str, str | float]  # what metres rest on: body height, field of view
+    skeleton: Skeleton  # whose joints every person has
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
-from engine.skeleton import BONES, HEAD_TOP, JOINTS, UPPER_NECK
+from engine.skeleton import HEAD_TOP
 from realtime.colours import BACKGROUND_RGB, CENTRE_RGB, FLOOR_RGB, GRID_RGB, Rgb, bgr, mixed, side_rgb
+from realtime.figure import posed, rods_of, slim
 from realtime.result import Result
 from realtime.stage import Stage, joints_in_space
 
@@ -21,8 +22,8 @@ EYE_DISTANCE_M, EYE_FOV_DEG = 4.6, 30.0
 # the eye steps back for people who stand apart, this share of the way per frame; arms reach out this far
 ZOOM_GAIN, ARMS_M = 0.08, 0.8
 GRID_HALF_M, GRID_STEP_M = 4.0, 0.5
-# thickness of limbs and joints; the head is a ball at this share of the way from neck to top
-ROD_M, BALL_M, HEAD_M, HEAD_PLACE = 0.062, 0.084, 0.215, 0.6
+# thickness of limbs, joints and head
+ROD_M, BALL_M, HEAD_M = 0.062, 0.084, 0.215
 NEAR_M = 0.2
 # the picture is drawn this much larger and shrunk: OpenCV's smooth lines are slower and thinner
 SUPERSAMPLE = 2
@@ -107,7 +108,7 @@ class _Eye:
 
 
 def _draw_shadows(
-    image: UInt8[ndarray, "h w 3"], eye: _Eye, people: list[Float64[ndarray, "16 3"]], floor_y_m: float
+    image: UInt8[ndarray, "h w 3"], eye: _Eye, people: list[Float64[ndarray, "joints 3"]], floor_y_m: float
 ) -> None:
     """What stands over the floor darkens it straight below, softly."""
     height, width = image.shape[0] // SHADOW_SHRINK, image.shape[1] // SHADOW_SHRINK
@@ -118,8 +119,9 @@ def _draw_shadows(
         seen = eye.seen(flat)
         at = (eye.fixed(seen) // SHADOW_SHRINK).tolist()
         wide = max(round(eye.width_px(SHADOW_WIDTH_M, float(seen[:, 2].mean())) / SHADOW_SHRINK), 1)
-        for child, parent in BONES:
-            cv2.line(shadow, at[child], at[parent], round(255 * SHADOW), wide, cv2.LINE_8, SHIFT)
+        for child, parent in rods_of(len(joints_m)):
+            thick = max(round(wide * slim(child)), 1)
+            cv2.line(shadow, at[child], at[parent], round(255 * SHADOW), thick, cv2.LINE_8, SHIFT)
     rows = np.flatnonzero(shadow.any(axis=1))
     if not len(rows):
         return
@@ -130,25 +132,23 @@ def _draw_shadows(
     cv2.multiply(part, cv2.cvtColor(light, cv2.COLOR_GRAY2BGR), dst=part, scale=1 / 255)
 
 
-def _draw_person(image: UInt8[ndarray, "h w 3"], eye: _Eye, joints_m: Float64[ndarray, "16 3"]) -> None:
+def _draw_person(image: UInt8[ndarray, "h w 3"], eye: _Eye, joints_m: Float64[ndarray, "joints 3"]) -> None:
     """Rods and balls with an outline and a bright side, far ones first; nearer ones are lighter."""
-    joints_m = joints_m.copy()
-    joints_m[HEAD_TOP] = joints_m[UPPER_NECK] + HEAD_PLACE * (joints_m[HEAD_TOP] - joints_m[UPPER_NECK])
-    seen = eye.seen(joints_m)
+    seen = eye.seen(posed(joints_m))
     if seen[:, 2].min() <= NEAR_M:
         return
     px, z = eye.px(seen), seen[:, 2]
     shades = np.clip(1.0 - DEPTH_SHADE * (z - z.mean()), *SHADE_RANGE)
-    parts = [(float(z[child] + z[parent]) / 2, (child, parent)) for child, parent in BONES]
+    parts = [(float(z[child] + z[parent]) / 2, (child, parent)) for child, parent in rods_of(len(joints_m))]
     # a joint lies over the limbs that meet in it
-    parts += [(float(z[joint]) - BALL_M, (joint, joint)) for joint in range(JOINTS)]
+    parts += [(float(z[joint]) - BALL_M, (joint, joint)) for joint in range(len(joints_m))]
     for z_m, (child, parent) in sorted(parts, reverse=True):
         shade = float(shades[child] + shades[parent]) / 2
         if child == parent:
-            wide = eye.width_px(HEAD_M if child == HEAD_TOP else BALL_M, z_m)
+            wide = eye.width_px(HEAD_M if child == HEAD_TOP else BALL_M * slim(child), z_m)
             _ball(image, px[child], wide / 2, CENTRE_RGB if child == HEAD_TOP else side_rgb(child), shade)
         else:
-            _rod(image, px[child], px[parent], eye.width_px(ROD_M, z_m), side_rgb(child), shade)
+            _rod(image, px[child], px[parent], eye.width_px(ROD_M * slim(child), z_m), side_rgb(child), shade)
 
 
 def _rod(image: ndarray, a: ndarray, b: ndarray, width: float, rgb: Rgb, shade: float) -> None:

@@ -286,6 +286,7 @@ def header_of(source: Source, engine: Engine, settings: Settings) -> Header:
             **lens,
             "distance": "from the body height and standard proportions",
         },
+        skeleton=engine.skeleton,
     )
 
 

@@ -1,6 +1,7 @@
 """One look of the network at some boxes of a frame, and how far to believe what it says.
 
-Every threshold that decides between "a person" and "nobody" lives here, in one table.
+Every threshold that decides between "a person" and "nobody" lives here, in one table. All of them are about the joints
+of CORE, whatever else the network sees: heels, ears and hands neither make a person nor move the box around one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy import ndarray
 from engine.backends import Engine, EngineError, Ticket
 from engine.crop import BOX_MARGIN, Box, box_around
 from engine.joints import EngineOutput, Joints, read_joints
-from engine.skeleton import LIMB_JOINTS, MIRROR, PELVIS, THORAX
+from engine.skeleton import CORE, LIMB_JOINTS, MPII16, PELVIS, THORAX
 
 # --- a person or nobody: chosen with the bundled weights on videos and photos, with and without people ---
 # presence and quality of a first look that are worth a second one; low, because a first box fits badly
@@ -154,14 +155,14 @@ def completeness(joints: Joints) -> float:
     return joints.presence * float(joints.score[list(LIMB_JOINTS)].mean())
 
 
-def sure(joints: Joints) -> Bool[ndarray, "16"]:
-    """Which joints are where the network says."""
-    return joints.score >= JOINT_SCORE
+def sure(joints: Joints) -> Bool[ndarray, "core"]:
+    """Which joints of CORE are where the network says."""
+    return joints.score[CORE] >= JOINT_SCORE
 
 
 def plausible(joints: Joints) -> bool:
     """Whether this can be a body at all: not collapsed into a point, with a trunk of some length."""
-    joints_sure = joints.px[sure(joints)]
+    joints_sure = joints.px[CORE][sure(joints)]
     if len(joints_sure) < SURE_JOINTS_MIN:
         return False
     extent_px = float(np.ptp(joints_sure, axis=0).max())
@@ -182,16 +183,16 @@ def kept(joints: Joints) -> bool:
 
 
 def fitted_box(joints: Joints) -> Box:
-    """The box around the joints, as in training; the present box where too few are sure.
+    """The box around the joints of CORE, as in training; the present box where too few are sure.
 
     An unsure joint reaches out from the middle only as far as its score says. Left out altogether, a blurred
     foot would fall out of a box that then never finds it again; counted in full, a guess would drag the box.
     """
     if sure(joints).sum() < SURE_JOINTS_MIN:
         return joints.box
-    reach = np.clip(joints.score / JOINT_SCORE, 0.0, 1.0)[:, None]
-    middle = (reach * joints.px).sum(axis=0) / reach.sum()
-    return box_around(middle + reach * (joints.px - middle), margin=BOX_MARGIN)
+    px, reach = joints.px[CORE], np.clip(joints.score[CORE] / JOINT_SCORE, 0.0, 1.0)[:, None]
+    middle = (reach * px).sum(axis=0) / reach.sum()
+    return box_around(middle + reach * (px - middle), margin=BOX_MARGIN)
 
 
 def iou(a: Box, b: Box) -> float:
@@ -204,7 +205,9 @@ def iou(a: Box, b: Box) -> float:
 def same_person(a: Joints, b: Joints) -> bool:
     """Whether two poses of one frame are one person: by their joints, by their boxes where joints are unsure."""
     both = sure(a) & sure(b)
+    a_px, b_px = a.px[CORE], b.px[CORE]
     if both.sum() < SURE_JOINTS_MIN:
         return iou(fitted_box(a), fitted_box(b)) > SAME_IOU
-    apart_px = min(float(np.median(np.linalg.norm(a.px[both] - other[both], axis=1))) for other in (b.px, b.px[MIRROR]))
+    sides = (b_px, b_px[MPII16.mirror])
+    apart_px = min(float(np.median(np.linalg.norm(a_px[both] - other[both], axis=1))) for other in sides)
     return apart_px < SAME_DISTANCE * min(fitted_box(a).side_px, fitted_box(b).side_px)

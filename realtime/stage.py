@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from engine.skeleton import L_ANKLE, R_ANKLE
+from engine.skeleton import CORE, L_ANKLE, R_ANKLE
 from realtime.result import Person
 
 # where a person stands whose distance nobody knows
@@ -27,7 +27,7 @@ GROUP_M = 3.0
 ARRIVED_M = 0.05
 
 
-def joints_in_space(person: Person) -> Float64[ndarray, "16 3"]:
+def joints_in_space(person: Person) -> Float64[ndarray, "joints 3"]:
     """Metres in camera axes; somebody whose distance is not known stands at `UNKNOWN_ROOT_M`."""
     return person.offsets_m + (UNKNOWN_ROOT_M if person.root_m is None else person.root_m)
 
@@ -46,11 +46,11 @@ class Stage:
         self._seen_anybody = False
         self._moving = False
 
-    def follow(self, people_m: Sequence[Float64[ndarray, "16 3"]], focus: int | None = None) -> None:
+    def follow(self, people_m: Sequence[Float64[ndarray, "joints 3"]], focus: int | None = None) -> None:
         """One frame's people. The eye keeps the person at place `focus`, or else the group nearest to the camera."""
         if not people_m:
             return
-        middles = [p.mean(axis=0) for p in people_m]
+        middles = [p[CORE].mean(axis=0) for p in people_m]
         nearest = min(middles, key=lambda m: float(m[2]))
         near = [k for k, m in enumerate(middles) if np.linalg.norm(m - nearest) < GROUP_M]
         group = near if focus is None else [focus]

@@ -5,6 +5,7 @@
 
 `joints_camN.npz` holds them: `frame`, `time_s` (the camera's own clock, steady), `px`, `sigma_px`, `score`, `presence`,
 `weights_hash`; and, of some frames a second apart (`looked`), how many `others` were seen beside the one followed.
+How many joints there are says which skeleton they are of.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from numpy import ndarray
 
 from calib.camera import Camera
 from calib.joint_track import Body, Track
-from engine import skeleton
+from engine import skeleton as at
 from engine.backends import Engine
 from engine.joints import Joints
+from engine.skeleton import MPII16, Skeleton, skeleton_of
 from realtime.frame import Frame
 from realtime.progress import Step
 from realtime.search import Search
@@ -38,19 +40,32 @@ SCORE_LEAST = 0.1  # below it a place is a guess
 AGAIN = "remove it, it is made anew"
 FIELDS = ("frame", "time_s", "px", "sigma_px", "score", "presence", "weights_hash", "looked", "others")
 
-BODY = Body(
-    names=skeleton.JOINT_NAMES,
-    bones=skeleton.BONES,
-    bone_parts=tuple(skeleton.BONE_OVER_HEIGHT[bone] for bone in skeleton.BONES),
-    mirror=tuple(skeleton.MIRROR.tolist()),
-    limbs=(
-        (skeleton.R_ANKLE, skeleton.R_KNEE, skeleton.R_HIP),
-        (skeleton.R_WRIST, skeleton.R_ELBOW, skeleton.R_SHOULDER),
-    ),
-    feet=(skeleton.R_ANKLE, skeleton.L_ANKLE),
-    root=skeleton.ROOT,
-    head=(skeleton.THORAX, skeleton.HEAD_TOP),
-)
+
+def body_of(skeleton: Skeleton) -> Body:
+    """A skeleton as calibration and labels know it."""
+    parts = at.BONE_OVER_HEIGHT | at.EXTREMITY_OVER_HEIGHT
+    extremities = tuple(joint for joint in at.EXTREMITIES if joint < len(skeleton))
+    # whoever takes a back for a front takes one ear for the other, too
+    along = ((at.R_HEEL, at.R_TOE), (at.R_HAND, at.R_EAR))
+    return Body(
+        names=skeleton.names,
+        bones=skeleton.bones,
+        bone_parts=tuple(parts[bone] for bone in skeleton.bones),
+        mirror=tuple(skeleton.mirror.tolist()),
+        limbs=(
+            (at.R_ANKLE, at.R_KNEE, at.R_HIP),
+            (at.R_WRIST, at.R_ELBOW, at.R_SHOULDER),
+        ),
+        feet=(at.R_ANKLE, at.L_ANKLE),
+        root=at.ROOT,
+        head=(at.THORAX, at.HEAD_TOP),
+        extremities=extremities,
+        along=along if extremities else ((), ()),
+    )
+
+
+# what cameras are calibrated with: a network's idea of an ear or a heel is less exact than that of a knee
+BODY = body_of(MPII16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +74,9 @@ class CameraJoints:
 
     frame: Int64[ndarray, "n"]  # row of the camera's table
     time_s: Float64[ndarray, "n"]
-    px: Float64[ndarray, "n 16 2"]  # of the picture, with its distortion
-    sigma_px: Float64[ndarray, "n 16"]  # per coordinate
-    score: Float64[ndarray, "n 16"]
+    px: Float64[ndarray, "n joints 2"]  # of the picture, with its distortion
+    sigma_px: Float64[ndarray, "n joints"]  # per coordinate
+    score: Float64[ndarray, "n joints"]
     presence: Float64[ndarray, "n"]
     weights_hash: str  # of whatever found them
     looked: Int64[ndarray, "m"]  # frames in which others were looked for
@@ -71,6 +86,15 @@ class CameraJoints:
         """As calibration wants it: joints that are mere guesses are not seen."""
         seen = np.isfinite(self.px).all(-1) & (self.score >= SCORE_LEAST)
         return Track(self.time_s, np.where(seen[..., None], self.px, np.nan), np.where(seen, self.score, 0.0))
+
+    def core_track(self) -> Track:
+        """The same of BODY's joints alone, as cameras are calibrated with."""
+        return self.track().of(range(len(BODY.names)))
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Whose joints these are. ValueError where it is none that this program knows."""
+        return skeleton_of(self.px.shape[1])
 
     @property
     def company(self) -> float:
@@ -98,7 +122,10 @@ def read_camera_joints(folder: Path, camera: str) -> CameraJoints | None:
     held = read_arrays(path, FIELDS, again=AGAIN)
     try:
         arrays = {name: held[name] for name in FIELDS if name != "weights_hash"}
-        return CameraJoints(**arrays, weights_hash=str(held["weights_hash"]))
+        joints = CameraJoints(**arrays, weights_hash=str(held["weights_hash"]))
+        if joints.px.shape != (len(joints.frame), len(joints.skeleton), 2):
+            raise ValueError(f"joints of shape {joints.px.shape} in {len(joints.frame)} frames")
+        return joints
     except (TypeError, ValueError) as error:
         raise TakeError(f"{path} does not fit ({' '.join(str(error).split())[:120]}); {AGAIN}") from None
 
@@ -162,7 +189,7 @@ def _seen(camera: TakeCamera, engine: Engine, lens: Camera, step) -> CameraJoint
         raise TakeError(
             f"{camera.path.name}: nobody was seen in {len(frames)} frames; is a whole person in the picture?"
         )
-    return _collected(camera, np.array(frames, np.int64), rows, engine.weights_sha256, company)
+    return _collected(camera, np.array(frames, np.int64), rows, engine, company)
 
 
 class _Company:
@@ -191,11 +218,11 @@ def _as_sure(other: Joints, joints: Joints) -> bool:
 
 
 def _collected(
-    camera: TakeCamera, frames: Int64[ndarray, "n"], rows: list[Joints | None], weights_hash: str, company: _Company
+    camera: TakeCamera, frames: Int64[ndarray, "n"], rows: list[Joints | None], engine: Engine, company: _Company
 ) -> CameraJoints:
-    n = len(rows)
-    px, sigma_px = np.full((n, 16, 2), np.nan), np.full((n, 16), np.nan)
-    score, presence = np.zeros((n, 16)), np.zeros(n)
+    shape = (len(rows), len(engine.skeleton))
+    px, sigma_px = np.full((*shape, 2), np.nan), np.full(shape, np.nan)
+    score, presence = np.zeros(shape), np.zeros(len(rows))
     for i, joints in enumerate(rows):
         if joints is None:
             continue
@@ -204,4 +231,5 @@ def _collected(
         presence[i] = joints.presence
         sigma_px[i] = np.sqrt((joints.sigma[:, :2] ** 2).mean(axis=1)) * joints.box.side_px
     looked, others = np.array(company.looked, np.int64), np.array(company.others, np.int64)
-    return CameraJoints(frames, camera.steady_s[frames], px, sigma_px, score, presence, weights_hash, looked, others)
+    time_s, hash = camera.steady_s[frames], engine.weights_sha256
+    return CameraJoints(frames, time_s, px, sigma_px, score, presence, hash, looked, others)

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import run
-from engine.skeleton import JOINT_NAMES, MIRROR_PAIRS, PARENTS
+from engine.skeleton import SKELETONS
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -49,9 +49,11 @@ def test_links_and_pictures_of_the_documents_exist(page):
         assert (page.parent / target).exists(), target
 
 
-def test_the_conventions_list_the_skeleton_of_the_code():
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_the_conventions_list_the_skeletons_of_the_code(skeleton):
     text = (REPOSITORY / "docs" / "conventions.md").read_text(encoding="utf-8")
-    for number, (name, parent) in enumerate(zip(JOINT_NAMES, PARENTS, strict=True)):
+    assert f"`{skeleton.name}`" in text
+    for number, (name, parent) in enumerate(zip(skeleton.names, skeleton.parents, strict=True)):
         words = (
             name.replace("r_", "right ").replace("l_", "left ").replace("_", " ")
             if name[1] == "_"
@@ -59,7 +61,8 @@ def test_the_conventions_list_the_skeleton_of_the_code():
         )
         pattern = rf"\| {number} \| {words}( \(root\))? \| {'-' if parent is None else parent} \|"
         assert re.search(pattern, text), name
-    assert " ".join(str(pair) for pair in MIRROR_PAIRS) in text
+    (line,) = [line for line in text.splitlines() if line.startswith("Mirror pairs")]
+    assert [f"({a}, {b})" in line for a, b in skeleton.mirror_pairs] == [True] * len(skeleton.mirror_pairs)
 
 
 def test_every_dependency_is_explained():

@@ -18,6 +18,7 @@ from numpy import ndarray
 from engine.crop import Box
 from engine.errors import UserError
 from engine.joints import EngineOutput, ScoreMap
+from engine.skeleton import Skeleton
 from engine.weights import Weights, load_weights
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"]
@@ -78,6 +79,11 @@ class Engine(Protocol):
     @property
     def score_map(self) -> ScoreMap:
         """Of the weights."""
+        ...
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Which joints it gives, in their order: that of the weights."""
         ...
 
     @property

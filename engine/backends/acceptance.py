@@ -35,6 +35,7 @@ EXTREME_TOLERANCES = {
     "fp8": Agreement(median_voxels=0.5, apart=0.7),
 }
 JUDGED_CROPS = 16
+STRIPE_PX = 16
 
 
 class RefusedError(EngineError):
@@ -50,7 +51,7 @@ def extreme_pictures(size_px: int) -> UInt8[ndarray, "m s s 3"]:
     """Black, white, noise, a chequerboard of pixels, stripes, a ramp."""
     shape = (size_px, size_px)
     row, column = np.indices(shape)
-    grey = [np.zeros(shape), np.full(shape, 255), 255 * ((row + column) % 2), 255 * (column % 16 == 0)]
+    grey = [np.zeros(shape), np.full(shape, 255), 255 * ((row + column) % 2), 255 * (column % STRIPE_PX == 0)]
     grey.append(column * 255 / (size_px - 1))
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3))
     return np.stack([*(np.repeat(g[..., None], 3, axis=2) for g in grey), noise]).astype(np.uint8)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.crop import SHRINK_ABOVE, Box, crop_camera, region_px
 
-NUMBERS = 16
+NUMBERS = 16  # of a box, see `crop_numbers`
 OUTSIDE_GREY = 127.0
 # samples along each axis that are averaged into one pixel: exact up to a shrinking by this factor (a box of 960 px
 # for a crop of 192); beyond, so many of the pixels stand for all
@@ -32,7 +32,7 @@ def grid_px(size_px: int) -> int:
 
 def crop_numbers(
     box: Box, K: Float64[ndarray, "3 3"], size_px: int, frame_px: tuple[int, int]
-) -> Float32[ndarray, "16"]:
+) -> Float32[ndarray, "numbers"]:
     """What the card needs to know of a box in a frame of (width, height).
 
     small_from_crop (9, row by row; px of the shrunk region), its first frame px (x, y), frame px per shrunk px (x, y),
@@ -59,7 +59,7 @@ def crop_numbers(
 
 
 def cut_on_card(
-    frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n 16"], *, size_px: int
+    frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n numbers"], *, size_px: int
 ) -> Float32[Tensor, "n 3 s s"]:
     """Crops as RGB in 0 ... 255, whole numbers, channels last in memory."""
     small_bgr = _shrunk(frame_bgr, numbers, grid_px(size_px))
@@ -69,7 +69,7 @@ def cut_on_card(
 
 
 def _shrunk(
-    frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n 16"], grid: int
+    frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n numbers"], grid: int
 ) -> Float32[Tensor, "n g g 3"]:
     """The regions averaged down by their factors; what lies beyond their sizes is of no meaning."""
     height, width = frame_bgr.shape[:2]

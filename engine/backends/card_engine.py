@@ -23,8 +23,10 @@ DEVICE_TIMES = 50
 
 @dataclass(frozen=True, slots=True)
 class _Nobody:
+    joints: int
+
     def result(self) -> EngineOutput:
-        return EngineOutput(np.zeros((0, 16, 7), np.float32), np.zeros(0, np.float32))
+        return EngineOutput.nobody(self.joints)
 
 
 class CardEngine:
@@ -38,6 +40,7 @@ class CardEngine:
     def __init__(self, weights: Weights, lane: Lane, network: Network) -> None:
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
+        self.skeleton = weights.skeleton
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
         self._lane = lane
         self._network: Network | None = network
@@ -50,7 +53,7 @@ class CardEngine:
     ) -> SlotTicket | _Nobody:
         """Queue a frame; it is copied at once, so it may be written to afterwards."""
         if not boxes:
-            return _Nobody()
+            return _Nobody(len(self.skeleton))
         height, width = image_bgr.shape[:2]
         self._make_room((height, width))
         numbers = np.stack([crop_numbers(box, K, self.input_px, (width, height)) for box in boxes])
@@ -92,7 +95,7 @@ class CardEngine:
         assert self._network is not None, "the engine is closed"
         if frame_shape != self._frame_shape:
             self._release()
-            self._slots = [Slot(self._lane, self._network, frame_shape) for _ in range(SLOTS)]
+            self._slots = [Slot(self._lane, self._network, frame_shape, len(self.skeleton)) for _ in range(SLOTS)]
             self._frame_shape = frame_shape
         elif self._frames == 1:  # a stream, not a folder of photos
             self._record_all()

@@ -1,6 +1,6 @@
 """The engine for NVIDIA cards without anything to build: crop, network and decode as one CUDA graph per batch size.
 
-Frames go up as uint8 through pinned memory, while the frame before is computed; 113 numbers per person come down.
+Frames go up as uint8 through pinned memory, while the frame before is computed; seven numbers of each joint come down.
 Weights are in half precision with batch normalisation folded in; crop, soft-max and sums run in float32. The engine
 is accepted only after it agreed with the eager one on bundled crops and on extreme pictures.
 """

@@ -34,6 +34,7 @@ class EagerEngine:
         self.description = f"eager PyTorch, {precision} on {device}"
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
+        self.skeleton = weights.skeleton
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
         self._device = torch.device(device)
         self._model = weights.decoded().to(self._device)
@@ -42,7 +43,7 @@ class EagerEngine:
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Done:
         """Computes at once: the ticket is ready when this returns."""
         if not boxes:
-            return _Done(EngineOutput(np.zeros((0, 16, 7), np.float32), np.zeros(0, np.float32)))
+            return _Done(EngineOutput.nobody(len(self.skeleton)))
         crops = np.stack([cut(image_bgr, crop_camera(box, K, self.input_px)) for box in boxes])
         batch = torch.from_numpy(np.ascontiguousarray(crops[..., ::-1].transpose(0, 3, 1, 2)))
         with torch.inference_mode(), torch.autocast(self._device.type, self._half, enabled=self._half is not None):

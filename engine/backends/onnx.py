@@ -62,6 +62,7 @@ class SessionEngine:
     def __init__(self, weights: Weights) -> None:
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
+        self.skeleton = weights.skeleton
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=self.name)
 
@@ -91,10 +92,9 @@ class SessionEngine:
         raise NotImplementedError
 
     def _computed(self, crops: list[UInt8[ndarray, "s s 3"]]) -> EngineOutput:
-        joints, presence = [np.zeros((0, 16, 7), np.float32)], [np.zeros(0, np.float32)]
-        for some_joints, some_presence in self._parts(crops):
-            joints.append(some_joints)
-            presence.append(some_presence)
+        if not crops:
+            return EngineOutput.nobody(len(self.skeleton))
+        joints, presence = zip(*self._parts(crops), strict=True)
         return EngineOutput(np.concatenate(joints), np.concatenate(presence))
 
 

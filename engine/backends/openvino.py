@@ -7,7 +7,7 @@ nothing is allocated once as many tickets are in flight as ever will be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -56,12 +56,11 @@ class _Pending:
     """Requests under way, with how many of their rows count."""
 
     parts: list[tuple[_Requests, ov.InferRequest, int]]
-    output: EngineOutput | None = field(default=None)
+    output: EngineOutput | None = None
 
     def result(self) -> EngineOutput:
         if self.output is None:
-            joints: list[Float32[ndarray, "n joints 7"]] = [np.zeros((0, 16, 7), np.float32)]
-            presence: list[Float32[ndarray, "n"]] = [np.zeros(0, np.float32)]
+            joints, presence = [], []
             for requests, request, people in self.parts:
                 numbers = requests.finish(request)
                 joints.append(numbers[0][:people])
@@ -84,6 +83,7 @@ class OpenVinoEngine:
         self.description = f"OpenVINO, {precision} on {core.get_property('CPU', 'FULL_DEVICE_NAME')}"
         self.input_px = weights.architecture.input_px
         self.score_map = weights.score_map
+        self.skeleton = weights.skeleton
         self.weights_name, self.weights_sha256 = weights.name, weights.sha256
         # what int8 leaves in floating point runs in the best of the rest
         hints: dict[str, str | int] = {
@@ -98,6 +98,8 @@ class OpenVinoEngine:
     def submit(self, image_bgr: UInt8[ndarray, "h w 3"], boxes: list[Box], K: Float64[ndarray, "3 3"]) -> _Pending:
         """Crops are cut here; the network computes in OpenVINO's own threads."""
         crops = [cut(image_bgr, crop_camera(box, K, self.input_px)) for box in boxes]
+        if not crops:
+            return _Pending([], EngineOutput.nobody(len(self.skeleton)))
         parts = []
         while crops:
             count = 1 if len(crops) <= SINGLES_MAX else min(BATCH, len(crops))

@@ -42,7 +42,11 @@ class Cut(Protocol):
     """Writes prepared crops."""
 
     def __call__(
-        self, pictures: Float[Tensor, "n 3 s s"], frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n 16"], /
+        self,
+        pictures: Float[Tensor, "n 3 s s"],
+        frame_bgr: UInt8[Tensor, "h w 3"],
+        numbers: Float32[Tensor, "n numbers"],
+        /,
     ) -> None:
         """`numbers` as `card_crop.crop_numbers` gives them."""
         ...
@@ -101,7 +105,10 @@ class Pieces:
         return torch.empty(shape, dtype=self.dtype, device=device, memory_format=torch.channels_last)
 
     def run(
-        self, frame_bgr: UInt8[Tensor, "h w 3"], numbers: Float32[Tensor, "n 16"], outputs: Float32[Tensor, "n out"]
+        self,
+        frame_bgr: UInt8[Tensor, "h w 3"],
+        numbers: Float32[Tensor, "n numbers"],
+        outputs: Float32[Tensor, "n out"],
     ) -> None:
         """All of it."""
         pictures = self.pictures(len(numbers), frame_bgr.device)

@@ -21,7 +21,6 @@ from engine.backends.lanes import Lane, Mark
 from engine.joints import EngineOutput
 
 BATCHES = (1, 2, 4, 8)
-OUTPUTS = 16 * 7 + 1  # joints, then presence
 
 
 @runtime_checkable
@@ -29,8 +28,13 @@ class Network(Protocol):
     """What is run on a frame."""
 
     def recorded(self, lane: Lane, frame_bgr: Tensor, numbers: Tensor, outputs: Tensor) -> Callable[[], None]:
-        """Work that takes the boxes `numbers` (n, 16) of a frame to `outputs` (n, 113), on this memory."""
+        """Work that takes the boxes `numbers` (n, NUMBERS) of a frame to `outputs` (n, outputs_of), on this memory."""
         ...
+
+
+def outputs_of(joints: int) -> int:
+    """How many numbers a person has: seven of each joint, then presence."""
+    return joints * 7 + 1
 
 
 def batches_of(people: int) -> Iterator[int]:
@@ -45,8 +49,8 @@ def batches_of(people: int) -> Iterator[int]:
 class _Program:
     """One batch size: its own inputs and outputs on the card, and the recorded work between them."""
 
-    numbers: Tensor  # (batch, 16) float32
-    outputs: Tensor  # (batch, 113) float32
+    numbers: Tensor  # (batch, NUMBERS) float32
+    outputs: Tensor  # (batch, outputs_of) float32
     run: Callable[[], None]
 
 
@@ -67,8 +71,8 @@ class SlotTicket:
 class Slot:
     """One frame's memory. The network is recorded per batch size."""
 
-    def __init__(self, lane: Lane, network: Network, frame_shape: tuple[int, int]) -> None:
-        self._lane, self._network = lane, network
+    def __init__(self, lane: Lane, network: Network, frame_shape: tuple[int, int], joints: int) -> None:
+        self._lane, self._network, self._joints = lane, network, joints
         self._host_frame = lane.host(*frame_shape, 3, dtype=torch.uint8)
         self._frame = torch.zeros((*frame_shape, 3), dtype=torch.uint8, device=lane.device)
         self._rows = 0
@@ -77,7 +81,7 @@ class Slot:
         self._done: Mark | None = None
         self._ticket: SlotTicket | None = None
 
-    def submit(self, image_bgr: UInt8[ndarray, "h w 3"], numbers: Float32[ndarray, "n 16"]) -> SlotTicket:
+    def submit(self, image_bgr: UInt8[ndarray, "h w 3"], numbers: Float32[ndarray, "n numbers"]) -> SlotTicket:
         """Queue a frame. A ticket that is still in the slot is read first, so it stays good."""
         self.drain()
         batches = list(batches_of(len(numbers)))
@@ -104,7 +108,7 @@ class Slot:
         self._done.wait()
         self._ticket = None
         rows = self._host_outputs.numpy()[:people].copy()
-        return EngineOutput(rows[:, :-1].reshape(-1, 16, 7), rows[:, -1])
+        return EngineOutput(rows[:, :-1].reshape(-1, self._joints, 7), rows[:, -1])
 
     def drain(self) -> None:
         """Read the ticket that is still here, if there is one."""
@@ -116,7 +120,7 @@ class Slot:
         if batch not in self._programs:
             numbers = torch.zeros((batch, NUMBERS), device=self._lane.device)
             numbers[:] = torch.tensor(_ANY_BOX)
-            outputs = torch.zeros((batch, OUTPUTS), device=self._lane.device)
+            outputs = torch.zeros((batch, outputs_of(self._joints)), device=self._lane.device)
             run = self._network.recorded(self._lane, self._frame, numbers, outputs)
             self._programs[batch] = _Program(numbers, outputs, run)
         return self._programs[batch]
@@ -125,7 +129,7 @@ class Slot:
         if rows > self._rows:
             self._rows = rows
             self._host_numbers = self._lane.host(rows, NUMBERS, dtype=torch.float32)
-            self._host_outputs = self._lane.host(rows, OUTPUTS, dtype=torch.float32)
+            self._host_outputs = self._lane.host(rows, outputs_of(self._joints), dtype=torch.float32)
 
 
 # for the warm-up: the identity from the frame's corner

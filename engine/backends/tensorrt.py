@@ -25,7 +25,7 @@ from engine.backends.card_engine import CardEngine, card_name
 from engine.backends.half_network import TYPES
 from engine.backends.lanes import CardLane, Lane
 from engine.backends.pieces import Cut, PlainCut, faster_cut, on_a_card
-from engine.backends.slots import BATCHES, OUTPUTS
+from engine.backends.slots import BATCHES, outputs_of
 from engine.backends.tensorrt_build import ANSWERS, Say, engine_file
 from engine.backends.tensorrt_plan import COMPILE, Plan, build, plan
 from engine.backends.upgrading import UpgradingEngine
@@ -37,8 +37,8 @@ _log = logging.getLogger(__name__)
 class PosesByTensorRt:
     """Crops cut in a program of each slot, poses by engines that all slots share; work is done in order."""
 
-    def __init__(self, folder: Path, *, size_px: int, precision: str, device: torch.device) -> None:
-        self._size_px, self._device = size_px, device
+    def __init__(self, folder: Path, *, size_px: int, joints: int, precision: str, device: torch.device) -> None:
+        self._size_px, self._joints, self._device = size_px, joints, device
         self._dtype = TYPES[precision]
         self._cut: Cut | None = None  # chosen on the lane that runs it
         with _current(device):
@@ -70,7 +70,7 @@ class PosesByTensorRt:
         if batch not in self._engines:
             side, poses = self._size_px, self._modules[batch]
             pictures = torch.zeros((batch, 3, side, side), dtype=self._dtype, device=self._device)
-            outputs = torch.zeros((batch, OUTPUTS), device=self._device)
+            outputs = torch.zeros((batch, outputs_of(self._joints)), device=self._device)
 
             @torch.inference_mode()
             def work() -> None:
@@ -85,7 +85,7 @@ class PosesByTensorRt:
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     pictures: Tensor  # (batch, 3, s, s) prepared crops
-    outputs: Tensor  # (batch, 113)
+    outputs: Tensor  # (batch, outputs_of)
     run: Callable[[], None]
 
 
@@ -105,6 +105,7 @@ class TensorRtEngine(CardEngine):
             network = PosesByTensorRt(
                 wanted.folder,
                 size_px=weights.architecture.input_px,
+                joints=len(weights.skeleton),
                 precision=wanted.precision,
                 device=wanted.device,
             )

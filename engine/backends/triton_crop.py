@@ -68,7 +68,7 @@ def _cut(
 def cut_into(
     pictures: Float[Tensor, "n 3 s s"],
     frame_bgr: UInt8[Tensor, "h w 3"],
-    numbers: Float32[Tensor, "n 16"],
+    numbers: Float32[Tensor, "n numbers"],
     *,
     block: int = PIXELS_PER_BLOCK,
 ) -> None:

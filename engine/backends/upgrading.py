@@ -19,6 +19,7 @@ from numpy import ndarray
 from engine.backends import Engine, EngineError, Ticket
 from engine.crop import Box
 from engine.joints import EngineOutput, ScoreMap
+from engine.skeleton import Skeleton
 
 # more than any engine has under way
 TICKETS = 8
@@ -78,6 +79,11 @@ class UpgradingEngine:
     def score_map(self) -> ScoreMap:
         """Of the weights."""
         return self._engine.score_map
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Of the weights."""
+        return self._engine.skeleton
 
     @property
     def weights_name(self) -> str:

@@ -89,7 +89,7 @@ def open_rows(
     """
     rows: list[EngineRow] = []
     opened: list[OpenedRow] = []
-    reference: Float32[ndarray, "n 16 3"] | None = None
+    reference: Float32[ndarray, "n joints 3"] | None = None
     for name in (REFERENCE[0], *[n for n in NAMES if n in wanted and n != REFERENCE[0]]):
         for precision in ROWS[name]:
             row = EngineRow(name, precision)
@@ -191,14 +191,14 @@ def _build_s(weights: Weights, precision: Precision) -> float:
     return sum(batch["build_s"] for batch in plan(weights, precision=precision).about()["batches"].values())
 
 
-def _answers(engine: Engine, sight: Sight) -> Float32[ndarray, "n 16 3"]:
+def _answers(engine: Engine, sight: Sight) -> Float32[ndarray, "n joints 3"]:
     """Joints in crop units, a row per picture; warms the engine up on the way."""
     pairs = zip(sight.images, sight.boxes, strict=True)
     return np.concatenate([engine.infer(image, [box], sight.K).joints[..., :3] for image, box in pairs])
 
 
 def _passes(
-    row: EngineRow, joints: Float32[ndarray, "n 16 3"], reference: Float32[ndarray, "n 16 3"], *, cells: float
+    row: EngineRow, joints: Float32[ndarray, "n joints 3"], reference: Float32[ndarray, "n joints 3"], *, cells: float
 ) -> bool:
     away = np.linalg.norm((joints - reference)[..., :2], axis=-1) * cells
     row.difference_cells = float(away.mean())

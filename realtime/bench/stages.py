@@ -14,7 +14,7 @@ from engine.backends.card_crop import NUMBERS, crop_numbers
 from engine.backends.half_network import TYPES
 from engine.backends.lanes import Lane
 from engine.backends.pieces import Pieces, faster, on_a_card, plain_pieces
-from engine.backends.slots import OUTPUTS
+from engine.backends.slots import outputs_of
 from engine.weights import Weights
 from realtime.bench.roofline import Peaks, network_layers
 from realtime.bench.scene import Sight
@@ -50,22 +50,22 @@ def time_stages(weights: Weights, lane: Lane, sight: Sight, peaks: Peaks, people
     """Each stage recorded and timed by itself, on the same memory."""
     pieces = plain_pieces(weights, TYPES[precision], lane.device)
     pieces = faster(pieces, lane) if on_a_card(lane) else pieces
-    runs = _stages(pieces, lane, sight, people)
+    runs = _stages(pieces, lane, sight, people, len(weights.skeleton))
     ms = {name: median(lane.time_ms(run) for _ in range(TIMES)) for name, run in runs.items()}
     lane.release()
     return StageRow(people, ms, peaks.least_ms(network_layers(weights, people, precision=precision)))
 
 
-def _stages(pieces: Pieces, lane: Lane, sight: Sight, people: int) -> dict[str, Callable[[], None]]:
+def _stages(pieces: Pieces, lane: Lane, sight: Sight, people: int, joints: int) -> dict[str, Callable[[], None]]:
     """In order they take a frame to its numbers. As in an engine, copies are queued, the rest is recorded."""
-    device, size_px = lane.device, pieces.size_px
+    device, size_px, count = lane.device, pieces.size_px, outputs_of(joints)
     shape = sight.images[0].shape
-    host_frame, host_outputs = lane.host(*shape, dtype=torch.uint8), lane.host(people, OUTPUTS, dtype=torch.float32)
+    host_frame, host_outputs = lane.host(*shape, dtype=torch.uint8), lane.host(people, count, dtype=torch.float32)
     host_frame.numpy()[:] = sight.images[0]
     frame = torch.zeros(shape, dtype=torch.uint8, device=device)
     numbers = torch.zeros((people, NUMBERS), device=device)
     numbers[:] = torch.from_numpy(crop_numbers(sight.boxes[0], sight.K, size_px, (shape[1], shape[0])))
-    outputs = torch.zeros((people, OUTPUTS), device=device)
+    outputs = torch.zeros((people, count), device=device)
     held: dict[str, Tensor] = {}
 
     def crop() -> None:

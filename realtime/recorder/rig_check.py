@@ -24,6 +24,7 @@ from calib.rig_watch import RigCheck, check_rig
 from engine.backends import Engine
 from engine.errors import UserError
 from engine.joints import Joints
+from engine.skeleton import CORE, MPII16
 from realtime.frame import Frame
 from realtime.take_joints import BODY, SCORE_LEAST
 from realtime.tracker import Tracker
@@ -106,12 +107,13 @@ class RigChecker:
     def _track(self, name: str) -> Track:
         seen = self._seen[name]
         size_px = np.array([self._rig.cameras[name].width, self._rig.cameras[name].height])
-        px, score = np.full((len(seen), 16, 2), np.nan), np.zeros((len(seen), 16))
+        px, score = np.full((len(seen), len(MPII16), 2), np.nan), np.zeros((len(seen), len(MPII16)))
         for row, (_, joints) in enumerate(seen):
             if joints is None:
                 continue
-            inside = np.all((joints.px > -0.5) & (joints.px < size_px - 0.5), axis=1) & (joints.score >= SCORE_LEAST)
-            px[row], score[row] = np.where(inside[:, None], joints.px, np.nan), np.where(inside, joints.score, 0.0)
+            at, sure = joints.px[CORE], joints.score[CORE]
+            inside = np.all((at > -0.5) & (at < size_px - 0.5), axis=1) & (sure >= SCORE_LEAST)
+            px[row], score[row] = np.where(inside[:, None], at, np.nan), np.where(inside, sure, 0.0)
         return Track(np.array([time_s for time_s, _ in seen]), px, score)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import Skeleton
 from realtime.frame import Frame
 from realtime.result import Header, Person, Result
 from realtime.sinks.lines import M_DIGITS, PX_DIGITS, SCORE_DIGITS, TIME_DIGITS, LineFile
@@ -17,14 +17,13 @@ from realtime.sinks.lines import M_DIGITS, PX_DIGITS, SCORE_DIGITS, TIME_DIGITS,
 # a column and not a comment, which spreadsheets and pandas would take for data
 SCHEMA = "poses-csv/1"
 OF_A_JOINT = ("x_px", "y_px", "x_m", "y_m", "z_m", "score")
-COLUMNS = (
-    *("frame", "time_s", "id", "presence", "root_x_m", "root_y_m", "root_z_m"),
-    *(f"{joint}_{what}" for joint in JOINT_NAMES for what in OF_A_JOINT),
-    "schema",
-)
+OF_A_PERSON = ("frame", "time_s", "id", "presence", "root_x_m", "root_y_m", "root_z_m")
 _JOINT_FORMAT = ",".join(f"%.{digits}f" for digits in (PX_DIGITS,) * 2 + (M_DIGITS,) * 3 + (SCORE_DIGITS,))
-_JOINTS_FORMAT = ",".join([_JOINT_FORMAT] * len(JOINT_NAMES))
-_NOBODY = "," * (len(COLUMNS) - 4)
+
+
+def columns_of(skeleton: Skeleton) -> tuple[str, ...]:
+    """The names in a table's first line."""
+    return *OF_A_PERSON, *(f"{joint}_{what}" for joint in skeleton.names for what in OF_A_JOINT), "schema"
 
 
 class Table:
@@ -32,15 +31,17 @@ class Table:
 
     shows_pictures = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, skeleton: Skeleton) -> None:
         self.path = path
         self._file = LineFile(path)
-        self._file.append(",".join(COLUMNS) + "\n")
+        columns = columns_of(skeleton)
+        self._nobody = "," * (len(columns) - 4)  # frame, time_s and schema have their values
+        self._file.append(",".join(columns) + "\n")
 
     def write(self, frame: Frame, result: Result) -> None:
         """One frame."""
         moment = f"{frame.index},{round(frame.time_s, TIME_DIGITS)}"
-        people = [_person(p) for p in result.people] or [_NOBODY]
+        people = [_person(p) for p in result.people] or [self._nobody]
         self._file.append("".join(f"{moment},{fields},{SCHEMA}\n" for fields in people))
 
     def flush(self) -> None:
@@ -53,12 +54,12 @@ class Table:
 
 def open_format(path: Path, header: Header) -> Table:
     """A new table with its names written. It has no place for the header: save a .jsonl beside it for that."""
-    del header
-    return Table(path)
+    return Table(path, header.skeleton)
 
 
 def _person(person: Person) -> str:
     joints, root_m = person.joints, person.root_m
     root = ",," if root_m is None else ",".join(f"{v:.{M_DIGITS}f}" for v in root_m)
     numbers = np.column_stack([joints.px, person.offsets_m, joints.score])
-    return f"{person.id},{joints.presence:.{SCORE_DIGITS}f},{root},{_JOINTS_FORMAT % tuple(numbers.ravel().tolist())}"
+    fields = ",".join(_JOINT_FORMAT % tuple(row) for row in numbers.tolist())
+    return f"{person.id},{joints.presence:.{SCORE_DIGITS}f},{root},{fields}"

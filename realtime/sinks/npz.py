@@ -16,11 +16,11 @@ from zipfile import ZipFile
 import numpy as np
 from numpy import ndarray
 
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import skeleton_named
 from realtime.frame import Frame
 from realtime.result import Header, Result
 from realtime.sinks.growing_zip import GrowingZip, whole_pieces
-from realtime.sinks.records import RECORD, arrays_of, header_record, rows_of
+from realtime.sinks.records import arrays_of, header_record, record_of, rows_of
 from realtime.sinks.sink import SinkError
 
 SCHEMA = "poses-npz/1"
@@ -37,9 +37,10 @@ class Arrays:
         self.path = path
         self._about = {
             "schema": np.array(SCHEMA),
-            "joints": np.array(JOINT_NAMES),
+            "joints": np.array(header.skeleton.names),
             "header": np.array(json.dumps(header_record(header, SCHEMA))),
         }
+        self._record = record_of(header.skeleton)
         self._rows: list[ndarray] = []
         self._pieces = 0
         self._zip: GrowingZip | None = GrowingZip(path)
@@ -49,7 +50,7 @@ class Arrays:
     def write(self, frame: Frame, result: Result) -> None:
         """One frame."""
         del frame
-        self._rows.append(rows_of(result))
+        self._rows.append(rows_of(result, self._record))
 
     def flush(self) -> None:
         """Adds a piece to the file. SinkError where the disk refuses; the earlier pieces stay."""
@@ -95,13 +96,16 @@ def open_format(path: Path, header: Header) -> Arrays:
 
 
 def read_pieces(file: BinaryIO) -> tuple[str, ndarray]:
-    """An unfinished file's header as JSON, empty where it ends before that, and all rows, of dtype RECORD."""
-    header, rows = "", [np.zeros(0, RECORD)]
+    """An unfinished file's header as JSON, and all rows, as its skeleton has them. ValueError without a header."""
+    header, rows = "", []
     for name, data in whole_pieces(file):
         if name == "header.npy":
             header = str(_array(data))
+            rows.append(np.zeros(0, record_of(skeleton_named(tuple(json.loads(header)["joints"])))))
         elif name.startswith("rows_"):
             rows.append(_array(data))
+    if not header:
+        raise ValueError("it has no header")
     return header, np.concatenate(rows)
 
 

@@ -14,9 +14,10 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from numpy import ndarray
 
 from engine.errors import UserError
+from engine.skeleton import Skeleton, skeleton_named
 from realtime.sinks import jsonl, npz
 from realtime.sinks.growing_zip import first_name
-from realtime.sinks.records import RECORD, arrays_of
+from realtime.sinks.records import arrays_of, record_of
 
 
 class PosesError(UserError):
@@ -32,13 +33,18 @@ class Poses:
     time_s: Float64[ndarray, "n"]
     id: Int32[ndarray, "n"]
     presence: Float32[ndarray, "n"]
-    joints_px: Float32[ndarray, "n 16 2"]
-    joints_m: Float32[ndarray, "n 16 3"]  # from the root, camera axes
+    joints_px: Float32[ndarray, "n joints 2"]
+    joints_m: Float32[ndarray, "n joints 3"]  # from the root, camera axes
     root_m: Float32[ndarray, "n 3"]
-    score: Float32[ndarray, "n 16"]
+    score: Float32[ndarray, "n joints"]
     box_px: Float32[ndarray, "n 3"]  # centre x, centre y, side
     frames_seen: Int64[ndarray, "frames"]  # all that were looked at, also where nobody is seen
     frames_seen_time_s: Float64[ndarray, "frames"]
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Whose joints these are."""
+        return skeleton_named(tuple(self.header["joints"]))
 
 
 def read_poses(path: Path) -> Poses:
@@ -69,8 +75,8 @@ def _read_npz(path: Path) -> Poses:
 
 
 def _read_jsonl(path: Path) -> Poses:
-    rows = [np.zeros(0, RECORD)]
-    header = None
+    rows: list[ndarray] = []
+    header, kind = None, np.dtype([])
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith("\n"):
@@ -81,16 +87,18 @@ def _read_jsonl(path: Path) -> Poses:
                 raise ValueError(f"line {number}: {error.msg}") from error
             if header is None:
                 header = _checked(path, record, jsonl.SCHEMA)
+                kind = record_of(skeleton_named(tuple(header["joints"])))
+                rows.append(np.zeros(0, kind))
             else:
-                rows.append(_rows(record))
+                rows.append(_rows(record, kind))
     if header is None:
         raise ValueError("it has no header")
     return Poses(header, **arrays_of(np.concatenate(rows)))
 
 
-def _rows(record: dict[str, Any]) -> ndarray:
-    """One line's rows, of dtype RECORD."""
-    rows = np.zeros(max(len(record["people"]), 1), RECORD)
+def _rows(record: dict[str, Any], kind: np.dtype) -> ndarray:
+    """One line's rows."""
+    rows = np.zeros(max(len(record["people"]), 1), kind)
     rows["frame"], rows["time_s"] = record["frame"], record["time_s"]
     rows["first"][0] = True
     for row, person in zip(rows, record["people"], strict=False):
@@ -112,4 +120,8 @@ def _checked(path: Path, header: Any, schema: str) -> dict[str, Any]:
         raise PosesError(f"{path} has schema {found}, this program reads {schema}; update it")
     if found != schema:
         raise ValueError(f"schema {found}, not {schema}")
+    try:
+        skeleton_named(tuple(header["joints"]))
+    except ValueError as error:
+        raise PosesError(f"{path} has {error}; update this program") from None
     return header

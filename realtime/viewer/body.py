@@ -5,51 +5,56 @@ The light is worked out here, per vertex, in the room's axes: Open3D's own lamps
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
 from numpy import ndarray
 
-from engine.skeleton import BONES, HEAD_TOP, JOINTS, UPPER_NECK
+from engine.skeleton import HEAD_TOP, UPPER_NECK
 from realtime.colours import CENTRE_RGB, score_rgb, side_rgb
+from realtime.figure import HEAD_RADIUS_M, posed, rods_of
 
 LIMB_SIDES = 12
 BALL_RINGS, BALL_SIDES = 6, 10
 HEAD_RINGS, HEAD_SIDES = 12, 20
-HEAD_RADIUS_M = 0.105
-HEAD_PLACE = 0.6  # of the way from neck to top
 # the ball of each joint; limbs run between their balls, a little thinner
 JOINT_RADII_M = np.array(
     [
         *(0.038, 0.046, 0.054, 0.054, 0.046, 0.038),  # legs, from the right ankle to the left
         *(0.056, 0.054, 0.042, HEAD_RADIUS_M),
         *(0.033, 0.039, 0.046, 0.046, 0.039, 0.033),  # arms, from the right wrist to the left
+        *(0.026, 0.024, 0.026, 0.024),  # heel and toe, right and left
+        *(0.020, 0.022, 0.022),  # nose and ears
+        *(0.026, 0.026),  # hands
     ]
 )
 LIMB_OF_JOINT = 0.80
 LAMP = np.array([-0.45, -0.75, -0.55]) / np.linalg.norm([-0.45, -0.75, -0.55])  # towards it: above, beside the camera
 AMBIENT, SKY, DIFFUSE, SHINE, RIM = 0.38, 0.20, 0.52, 0.28, 0.22
-_ENDS = np.array(BONES)
 
 
 class BodyMesh:
-    """Makes the vertices, colours and triangles of the people who are there."""
+    """Makes the vertices, colours and triangles of the people who are there, all of a skeleton of so many joints."""
 
-    def __init__(self) -> None:
+    def __init__(self, joints: int) -> None:
+        rods = rods_of(joints)
+        self._ends, self._radii_m = np.array(rods), JOINT_RADII_M[:joints]
         self._ring = _unit_ring(LIMB_SIDES)
         small, head = _unit_ball(BALL_RINGS, BALL_SIDES), _unit_ball(HEAD_RINGS, HEAD_SIDES)
-        balls = [head if joint == HEAD_TOP else small for joint in range(JOINTS)]
+        balls = [head if joint == HEAD_TOP else small for joint in range(joints)]
         self._balls: Float64[ndarray, "n 3"] = np.concatenate([points for points, _ in balls])
-        self._joint_of_ball = np.repeat(np.arange(JOINTS), [len(points) for points, _ in balls])
+        self._joint_of_ball = np.repeat(np.arange(joints), [len(points) for points, _ in balls])
         tube = _tube_triangles(LIMB_SIDES)
-        parts = [(tube, 2 * LIMB_SIDES)] * len(BONES) + [(triangles, len(points)) for points, triangles in balls]
+        parts = [(tube, 2 * LIMB_SIDES)] * len(rods) + [(triangles, len(points)) for points, triangles in balls]
         starts = np.cumsum([0] + [count for _, count in parts])
         self._count = int(starts[-1])
         self._triangles = np.concatenate([t + start for (t, _), start in zip(parts, starts, strict=False)])
-        bones = [np.tile(side_rgb(child), (2 * LIMB_SIDES, 1)) for child, _ in BONES]
+        bones = [np.tile(side_rgb(child), (2 * LIMB_SIDES, 1)) for child, _ in rods]
         self._bone_rgb: Float64[ndarray, "n 3"] = np.concatenate(bones)
-        self._joint_rgb = np.array([CENTRE_RGB if j == HEAD_TOP else side_rgb(j) for j in range(JOINTS)])
-        self._limb_radii_m = JOINT_RADII_M[_ENDS] * LIMB_OF_JOINT
-        self._limb_radii_m[_ENDS[:, 0] == HEAD_TOP] = JOINT_RADII_M[UPPER_NECK] * LIMB_OF_JOINT
+        self._joint_rgb = np.array([CENTRE_RGB if j == HEAD_TOP else side_rgb(j) for j in range(joints)])
+        self._limb_radii_m = self._radii_m[self._ends] * LIMB_OF_JOINT
+        self._limb_radii_m[self._ends[:, 0] == HEAD_TOP] = JOINT_RADII_M[UPPER_NECK] * LIMB_OF_JOINT
 
     def triangles(self, people: int) -> Int32[ndarray, "t 3"]:
         """Of this many people; one that is a point where nobody is there, since a mesh may not be empty."""
@@ -60,8 +65,8 @@ class BodyMesh:
 
     def placed(
         self,
-        joints_m: Float64[ndarray, "people 16 3"],
-        score: Float32[ndarray, "people 16"],
+        joints_m: Float64[ndarray, "people joints 3"],
+        score: Float32[ndarray, "people joints"],
         *,
         eye_m: Float64[ndarray, "3"],
         by_score: bool = False,
@@ -74,21 +79,26 @@ class BodyMesh:
         rgb = np.concatenate([self._rgb(row if by_score else None) for row in score])
         return vertices, lit(rgb, vertices, normals, eye_m)
 
-    def _shape(self, joints_m: Float64[ndarray, "16 3"]) -> tuple[Float64[ndarray, "n 3"], Float64[ndarray, "n 3"]]:
-        joints_m = joints_m.copy()
-        joints_m[HEAD_TOP] = joints_m[UPPER_NECK] + HEAD_PLACE * (joints_m[HEAD_TOP] - joints_m[UPPER_NECK])
-        ends = joints_m[_ENDS]  # (bones, 2, 3)
+    def _shape(self, joints_m: Float64[ndarray, "joints 3"]) -> tuple[Float64[ndarray, "n 3"], Float64[ndarray, "n 3"]]:
+        joints_m = posed(joints_m)
+        ends = joints_m[self._ends]  # (bones, 2, 3)
         radial = self._ring @ _across(ends[:, 0] - ends[:, 1])  # (bones, sides, 3)
         tubes = ends[:, :, None] + radial[:, None] * self._limb_radii_m[:, :, None, None]
         at = self._joint_of_ball
-        balls = joints_m[at] + self._balls * JOINT_RADII_M[at, None]
+        balls = joints_m[at] + self._balls * self._radii_m[at, None]
         around = np.broadcast_to(radial[:, None], tubes.shape).reshape(-1, 3)
         return np.concatenate([tubes.reshape(-1, 3), balls]), np.concatenate([around, self._balls])
 
-    def _rgb(self, score: Float32[ndarray, "16"] | None) -> Float64[ndarray, "n 3"]:
+    def _rgb(self, score: Float32[ndarray, "joints"] | None) -> Float64[ndarray, "n 3"]:
         joints = self._joint_rgb if score is None else np.array([score_rgb(float(s)) for s in score])
         bones = self._bone_rgb if score is None else self._bone_rgb * 0.55 + 0.15
         return np.concatenate([bones, joints[self._joint_of_ball]])
+
+
+@cache
+def mesh_of(joints: int) -> BodyMesh:
+    """The mesh of people with so many joints."""
+    return BodyMesh(joints)
 
 
 def lit(

@@ -7,15 +7,17 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8
 from numpy import ndarray
 
-from engine.skeleton import BONES, HEAD_TOP
+from engine.skeleton import HEAD_TOP
 from realtime.colours import BACKGROUND_RGB, FLOOR_RGB, GRID_RGB
+from realtime.figure import rods_of
 from realtime.viewer.body import JOINT_RADII_M, tubes
 
 HALF_M, STEP_M = 4.0, 0.5
 LIFT_M = 0.004  # of the grid's lines over the floor: in the same plane they would flicker
 TEXELS = 192
+SHIFT = 4  # OpenCV draws at 1/16 texel
 BLUR = (7, 7)
-HEAD_BONE, HEAD_SHADOW_M = next(k for k, (child, _) in enumerate(BONES) if child == HEAD_TOP), 0.05
+HEAD_SHADOW_M = 0.05
 SHADOW = 0.62  # of the floor's light taken away in its middle
 SHADOW_WIDTH = 1.7  # over the limb's: soft edges eat it up
 CAMERA_HALF_M, CAMERA_DEPTH_M = (0.22, 0.14), 0.34
@@ -30,8 +32,9 @@ class Floor:
         strength = _faded(np.hypot(at[None], at[:, None]))[..., None]
         ground = np.array(BACKGROUND_RGB) + strength * np.subtract(FLOOR_RGB, BACKGROUND_RGB)
         self._ground = (ground * 255).astype(np.uint8)
-        wide = np.where(np.arange(len(BONES)) == HEAD_BONE, HEAD_SHADOW_M, JOINT_RADII_M[[child for child, _ in BONES]])
-        self._widths = np.maximum(np.round(2 * SHADOW_WIDTH * wide * TEXELS / (2 * HALF_M)), 1).astype(int).tolist()
+        radii_m = np.where(np.arange(len(JOINT_RADII_M)) == HEAD_TOP, HEAD_SHADOW_M, JOINT_RADII_M)
+        widths = np.round(2 * SHADOW_WIDTH * radii_m * TEXELS / (2 * HALF_M))
+        self._widths = np.maximum(widths, 1).astype(int).tolist()  # of the rods that have a joint's colour
         self._lines_m, self.line_pairs, self.line_rgb = _grid()
 
     def middle(self, target_m: Float64[ndarray, "3"], floor_y_m: float) -> Float64[ndarray, "3"]:
@@ -48,7 +51,7 @@ class Floor:
         return self._lines_m + middle_m
 
     def texture(
-        self, joints_m: Float64[ndarray, "people 16 3"], middle_m: Float64[ndarray, "3"]
+        self, joints_m: Float64[ndarray, "people joints 3"], middle_m: Float64[ndarray, "3"]
     ) -> UInt8[ndarray, "n n 3"]:
         """The floor's colours, RGB, with the shadow of a lamp straight above; far row first."""
         if not len(joints_m):
@@ -57,9 +60,9 @@ class Floor:
         scale = TEXELS / (2 * HALF_M)
         for person in joints_m:
             ground = (person[:, [0, 2]] - middle_m[[0, 2]]) * (1, -1) * scale + TEXELS / 2
-            ends = np.clip(np.round(ground * 16), -2e5, 2e5).astype(int).tolist()
-            for (child, parent), width in zip(BONES, self._widths, strict=True):
-                cv2.line(shadow, ends[child], ends[parent], round(255 * SHADOW), width, cv2.LINE_8, 4)
+            ends = np.clip(np.round(ground * (1 << SHIFT)), -2e5, 2e5).astype(int).tolist()
+            for child, parent in rods_of(len(person)):
+                cv2.line(shadow, ends[child], ends[parent], round(255 * SHADOW), self._widths[child], cv2.LINE_8, SHIFT)
         light = cv2.cvtColor(cv2.bitwise_not(cv2.blur(cv2.blur(shadow, BLUR), BLUR)), cv2.COLOR_GRAY2RGB)
         return cv2.multiply(self._ground, light, scale=1 / 255)
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
+from engine.skeleton import SKELETONS
 from realtime.result import Result, Status
 from realtime.stage import joints_in_space
 
@@ -23,6 +24,7 @@ Command = Literal["pause", "step", "mirror", "record", "next_person"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
 PEOPLE_MAX = 4
+JOINTS_MAX = max(len(skeleton) for skeleton in SKELETONS.values())
 PICTURE_SIZE = (640, 480)  # the largest picture, width and height; larger ones are shrunk by a whole number
 READ_TRIES = 5
 RING = 64  # keys between two looks of the program; older ones are lost
@@ -45,8 +47,9 @@ _RESULT = np.dtype(
         ("people", np.int32),
         ("id", np.int64, PEOPLE_MAX),
         ("distance_known", np.uint8, PEOPLE_MAX),
-        ("joints_m", np.float32, (PEOPLE_MAX, 16, 3)),
-        ("score", np.float32, (PEOPLE_MAX, 16)),
+        ("joints", np.int32),  # of each of them; JOINTS_MAX where nobody is seen
+        ("joints_m", np.float32, (PEOPLE_MAX, JOINTS_MAX, 3)),
+        ("score", np.float32, (PEOPLE_MAX, JOINTS_MAX)),
         ("status", _STATUS),
     ],
     align=True,
@@ -55,8 +58,9 @@ _PICTURE = np.dtype(
     [
         ("size", np.int32, 2),
         ("people", np.int32),
-        ("px", np.float32, (PEOPLE_MAX, 16, 2)),
-        ("score", np.float32, (PEOPLE_MAX, 16)),
+        ("joints", np.int32),
+        ("px", np.float32, (PEOPLE_MAX, JOINTS_MAX, 2)),
+        ("score", np.float32, (PEOPLE_MAX, JOINTS_MAX)),
         ("box_side_px", np.float32, PEOPLE_MAX),
         ("bgr", np.uint8, PICTURE_SIZE[0] * PICTURE_SIZE[1] * 3),
     ],
@@ -84,8 +88,8 @@ class View:
     """A result as the window needs it."""
 
     ids: list[int]
-    joints_m: Float32[ndarray, "people 16 3"]  # camera axes
-    score: Float32[ndarray, "people 16"]
+    joints_m: Float32[ndarray, "people joints 3"]  # camera axes
+    score: Float32[ndarray, "people joints"]
     distance_known: list[bool]
     status: Status | None
 
@@ -95,8 +99,8 @@ class Picture:
     """A frame, shrunk, and who was seen in it."""
 
     image_bgr: UInt8[ndarray, "h w 3"]
-    px: Float32[ndarray, "people 16 2"]  # of this picture
-    score: Float32[ndarray, "people 16"]
+    px: Float32[ndarray, "people joints 2"]  # of this picture
+    score: Float32[ndarray, "people joints"]
     box_side_px: Float32[ndarray, "people"]
 
 
@@ -129,10 +133,11 @@ class ViewSlot:
         at = self._at["picture"]
         factor = _shrink_into(at["bgr"][0], image_bgr, at["size"][0])
         people = result.people[:PEOPLE_MAX]
-        at["people"] = len(people)
+        at["people"], at["joints"] = len(people), JOINTS_MAX
         for k, person in enumerate(people):
-            at["px"][0, k] = (person.joints.px + 0.5) / factor - 0.5
-            at["score"][0, k] = person.joints.score
+            joints = at["joints"] = len(person.joints.px)
+            at["px"][0, k, :joints] = (person.joints.px + 0.5) / factor - 0.5
+            at["score"][0, k, :joints] = person.joints.score
             at["box_side_px"][0, k] = person.joints.box.side_px / factor
         self._at["pictures_written"] += 1
         return True
@@ -166,11 +171,11 @@ class ViewSlot:
             return None
         at = self._at["picture"]
         width, height = (int(n) for n in at["size"][0])
-        count = int(at["people"][0])
+        count, joints = int(at["people"][0]), int(at["joints"][0])
         picture = Picture(
             at["bgr"][0, : width * height * 3].reshape(height, width, 3).copy(),
-            at["px"][0, :count].copy(),
-            at["score"][0, :count].copy(),
+            at["px"][0, :count, :joints].copy(),
+            at["score"][0, :count, :joints].copy(),
             at["box_side_px"][0, :count].copy(),
         )
         self._at["pictures_taken"][0] = self._at["pictures_written"][0]
@@ -215,12 +220,13 @@ class ViewSlot:
 def _record_of(result: Result, status: Status | None) -> ndarray:
     record = np.zeros(1, _RESULT)
     people = result.people[:PEOPLE_MAX]
-    record["people"] = len(people)
+    record["people"], record["joints"] = len(people), JOINTS_MAX
     for k, person in enumerate(people):
         record["id"][0, k] = person.id
         record["distance_known"][0, k] = person.root_m is not None
-        record["joints_m"][0, k] = joints_in_space(person)
-        record["score"][0, k] = person.joints.score
+        joints = record["joints"] = len(person.offsets_m)
+        record["joints_m"][0, k, :joints] = joints_in_space(person)
+        record["score"][0, k, :joints] = person.joints.score
     if status is not None:
         at = record["status"]
         at["known"] = True
@@ -232,11 +238,11 @@ def _record_of(result: Result, status: Status | None) -> ndarray:
 
 
 def _view_of(record: ndarray) -> View:
-    at, count = record[0], int(record["people"][0])
+    at, count, joints = record[0], int(record["people"][0]), int(record["joints"][0])
     return View(
         [int(id) for id in at["id"][:count]],
-        at["joints_m"][:count],
-        at["score"][:count],
+        at["joints_m"][:count, :joints],
+        at["score"][:count, :joints],
         [bool(known) for known in at["distance_known"][:count]],
         _status_of(at["status"]) if at["status"]["known"] else None,
     )

@@ -8,16 +8,16 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from engine.skeleton import ROOT
+from engine.skeleton import CORE, ROOT
 from realtime.colours import BACKGROUND_RGB, CAMERA_RGB
 from realtime.stage import UNKNOWN_ROOT_M, Stage
-from realtime.viewer.body import BodyMesh
+from realtime.viewer.body import mesh_of
 from realtime.viewer.eye import PRESETS, Eye
 from realtime.viewer.keys import Action
 from realtime.viewer.panel import Content, PanelWriter, PersonLine, panel_width, picture_panel
 from realtime.viewer.pieces import Lines, Mesh, Quad
 from realtime.viewer.room import TEXELS, Floor, camera_wires
-from realtime.viewer.slot import Picture, View
+from realtime.viewer.slot import JOINTS_MAX, Picture, View
 from realtime.viewer.trails import Trails
 
 ROOM_M = 6.0  # extent of what sets the zoom's unit and how fast the mouse moves things
@@ -27,7 +27,7 @@ PANEL_EVERY_S = 0.25  # figures that change more often cannot be read
 SLACK_M = 0.35
 # an eye this near to the camera would see its frame before everything else
 CAMERA_HIDDEN_M = 1.6
-_NOBODY = View([], np.zeros((0, 16, 3), np.float32), np.zeros((0, 16), np.float32), [], None)
+_NOBODY = View([], np.zeros((0, JOINTS_MAX, 3), np.float32), np.zeros((0, JOINTS_MAX), np.float32), [], None)
 
 
 class StageSet:
@@ -37,7 +37,7 @@ class StageSet:
         self._vis, self._title = vis, title
         self.trails_on, self.by_score, self.keys_on, self.note = False, False, True, ""
         self._focus_id: int | None = None
-        self._stage, self._trails, self._body, self._room = Stage(slack_m=SLACK_M), Trails(), BodyMesh(), Floor()
+        self._stage, self._trails, self._room = Stage(slack_m=SLACK_M), Trails(), Floor()
         self._view, self._picture = _NOBODY, None
         self._mirror = False
         self._came = False
@@ -53,7 +53,7 @@ class StageSet:
         self._wires, triangles = camera_wires()
         self._wire_rgb = np.tile(CAMERA_RGB, (len(self._wires), 1))
         self._camera.place(self._wires, self._wire_rgb, triangles)
-        self._people_count = 0
+        self._people_shape = (0, JOINTS_MAX)  # people and the joints of each, as the mesh has them
         self._add_all(open3d)
         option = vis.get_render_option()
         option.background_color = np.array(BACKGROUND_RGB)
@@ -106,12 +106,12 @@ class StageSet:
 
     def _place_people(self) -> None:
         joints_m, eye_m = self._view.joints_m.astype(np.float64), self._eye.place_m()
-        vertices, rgb = self._body.placed(joints_m, self._view.score, eye_m=eye_m, by_score=self.by_score)
+        body, shape = mesh_of(joints_m.shape[1]), joints_m.shape[:2]
+        vertices, rgb = body.placed(joints_m, self._view.score, eye_m=eye_m, by_score=self.by_score)
         in_the_way = np.linalg.norm(eye_m) < CAMERA_HIDDEN_M
         self._camera.place(self._wires * (0.0 if in_the_way else 1.0), self._wire_rgb)
-        changed = len(joints_m) != self._people_count
-        self._people_count = len(joints_m)
-        self._people.place(vertices, rgb, self._body.triangles(len(joints_m)) if changed else None)
+        changed, self._people_shape = shape != self._people_shape, shape
+        self._people.place(vertices, rgb, body.triangles(len(joints_m)) if changed else None)
         tails = self._trails.mesh() if self.trails_on else None
         if tails is None:
             self._tails.clear()
@@ -170,7 +170,7 @@ class StageSet:
         view, lines = self._view, []
         for id, joints_m, score, known in zip(view.ids, view.joints_m, view.score, view.distance_known, strict=True):
             distance_m = round(float(np.linalg.norm(joints_m[ROOT])), 2) if known else None
-            lines.append(PersonLine(id, distance_m, round(float(score.mean()), 2), id == self._focus_id))
+            lines.append(PersonLine(id, distance_m, round(float(score[CORE].mean()), 2), id == self._focus_id))
         return sorted(lines, key=lambda line: line.id)
 
     def _fix(self, quad: Quad, top: int, bottom: int) -> None:

@@ -26,7 +26,7 @@ class Trails:
     def __init__(self) -> None:
         self._past: dict[int, deque[Float64[ndarray, "4 3"]]] = {}
 
-    def add(self, ids: list[int], joints_m: Float64[ndarray, "people 16 3"]) -> None:
+    def add(self, ids: list[int], joints_m: Float64[ndarray, "people joints 3"]) -> None:
         """One result's people."""
         kept: dict[int, deque[Float64[ndarray, "4 3"]]] = {}
         for id, person in zip(ids, joints_m, strict=True):

@@ -10,6 +10,8 @@ from calib.bone_fit import View, fit_bones
 from calib.joint_track import Track
 from calib.label_checks import Flag
 from calib.labels import fit_labels, lengths
+from engine.skeleton import BODY25, CORE, MPII16
+from realtime.take_joints import body_of
 from tests.calib.walker import BODY, PERFECT, Clip, Noise, Walker, make_pair
 
 
@@ -88,9 +90,9 @@ def test_the_covariance_is_longest_along_the_line_of_sight():
     assert np.median(np.sqrt(values[:, 2] / values[:, 0])) > 1.5
 
 
-def exchanged(track, frames, joints):
+def exchanged(track, frames, joints, body=BODY):
     px = track.px.copy()
-    px[np.ix_(frames, joints)] = px[np.ix_(frames, np.array(BODY.mirror)[joints])]
+    px[np.ix_(frames, joints)] = px[np.ix_(frames, np.array(body.mirror)[joints])]
     return replace(track, px=px)
 
 
@@ -138,6 +140,58 @@ def test_a_joint_that_one_camera_does_not_see_is_flagged_and_guessed_from_the_re
     assert (labels.flags[40:46, 10] & Flag.UNSEEN).all()
     assert 1000 * np.linalg.norm(labels.points - clip.truth_m(), axis=-1)[40:46, 10].mean() < 150
     assert labels.sigma[42, 10] > 1.5 * np.median(labels.sigma[:, 10])
+
+
+LEGS_AND_FEET, ARMS_AND_HEAD = [*LEGS, 16, 17, 18, 19], [*ARMS, 21, 22, 23, 24]
+
+
+def body25_clip(seed, noise=None):
+    clip = Clip(Walker(seed, skeleton=BODY25), make_pair(), np.arange(150) / 30, noise or Noise(2.0, 0.05), seed)
+    return clip, clip.tracks(), list(clip.cameras.values())
+
+
+def test_extremities_are_labelled_as_well_and_change_little_for_the_rest():
+    clip, tracks, cameras = body25_clip(1)
+    labels = fit_labels(tracks["left"], tracks["right"], cameras, body_of(BODY25))
+    core = [tracks[name].of(range(16)) for name in ("left", "right")]
+    alone = fit_labels(*core, cameras, body_of(MPII16))
+    errors = relative_mm(labels.points, clip.truth_m())
+    for name, group in BODY25.groups.items():
+        kept = labels.kept[:, group]
+        print(f"{name}: {kept.mean():.2f} kept, {errors[:, group][kept].mean():.1f} mm")
+        assert kept.mean() > 0.6, name
+        assert errors[:, group][kept].mean() < 40, name
+    assert labels.height == pytest.approx(alone.height, rel=2e-3)
+    assert labels.sigma_px == pytest.approx(alone.sigma_px, rel=1e-9)
+    assert (labels.kept[:, CORE] == alone.kept).mean() > 0.97
+
+
+def test_extremities_that_are_wrong_all_the_time_leave_height_noise_and_limbs_alone():
+    clip, tracks, cameras = body25_clip(2)
+    rng = np.random.default_rng(0)
+    wrong = {}
+    for name, track in tracks.items():
+        px = track.px.copy()
+        px[:, 16:] += rng.normal(0, 40, (9, 2))
+        wrong[name] = replace(track, px=px)
+    right = fit_labels(tracks["left"], tracks["right"], cameras, body_of(BODY25))
+    labels = fit_labels(wrong["left"], wrong["right"], cameras, body_of(BODY25))
+    assert labels.height == pytest.approx(right.height, rel=2e-3)
+    assert labels.sigma_px == pytest.approx(right.sigma_px, rel=1e-9)
+    errors = relative_mm(labels.points, clip.truth_m())[:, CORE]
+    assert errors[labels.kept[:, CORE]].mean() < 30
+    assert labels.kept[:, CORE].mean() > 0.75
+
+
+@pytest.mark.parametrize("joints", [LEGS_AND_FEET, LEGS_AND_FEET + ARMS_AND_HEAD])
+def test_feet_hands_and_ears_go_with_the_limb_that_was_taken_for_the_other_side(joints):
+    clip, tracks, cameras = body25_clip(1, Noise(2.0, 0.0))
+    body, frames = body_of(BODY25), np.arange(60, 90)
+    one, other = (exchanged(tracks[name], frames, joints, body) for name in ("left", "right"))
+    labels = fit_labels(one, other, cameras, body)
+    kept = labels.kept[frames][:, joints]
+    assert kept.mean() > 0.5
+    assert relative_mm(labels.points, clip.truth_m())[frames][:, joints][kept].mean() < 40
 
 
 def test_labels_do_not_depend_on_the_unit_of_the_rig():

@@ -1,6 +1,6 @@
 """A person who walks, turns, bends and gestures in front of cameras, with the truth at any moment.
 
-World: z up, floor at z = 0. The skeleton is that of the conventions (16 joints); bones keep their lengths.
+World: z up, floor at z = 0. The skeletons are those of the conventions; bones keep their lengths.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from scipy.spatial.transform import Rotation
 from calib.camera import Camera, inverted
 from calib.joint_track import Body, Track
 from engine import skeleton
+from engine.skeleton import MPII16, Skeleton
 from tests.calib.made_rig import looking
 
 BODY = Body(
-    names=skeleton.JOINT_NAMES,
-    bones=skeleton.BONES,
-    bone_parts=tuple(skeleton.BONE_OVER_HEIGHT[bone] for bone in skeleton.BONES),
-    mirror=tuple(skeleton.MIRROR.tolist()),
+    names=MPII16.names,
+    bones=MPII16.bones,
+    bone_parts=tuple(skeleton.BONE_OVER_HEIGHT[bone] for bone in MPII16.bones),
+    mirror=tuple(MPII16.mirror.tolist()),
     limbs=((0, 1, 2), (10, 11, 12)),
     feet=(0, 5),
     root=skeleton.ROOT,
 )
-PARTS = skeleton.BONE_OVER_HEIGHT
+PARTS = skeleton.BONE_OVER_HEIGHT | skeleton.EXTREMITY_OVER_HEIGHT
 ANKLE_PART = 0.039  # of height: the ankle above the floor
 
 
@@ -40,6 +41,7 @@ class Walker:
     legs: float = 1.0  # 0: feet stay
     center_m: tuple[float, float] = (0.0, 0.0)
     facing_deg: float | None = None  # None: where it walks
+    skeleton: Skeleton = MPII16
 
     def _sines(self, key: int, time_s, low_hz: float, high_hz: float) -> np.ndarray:
         """About -1 ... 1."""
@@ -69,7 +71,7 @@ class Walker:
     def joints_m(self, time_s) -> np.ndarray:
         time_s = np.asarray(time_s, float)
         h, n = self.height_m, len(time_s)
-        at = np.zeros((n, 16, 3))
+        at = np.zeros((n, len(self.skeleton), 3))
         stride, g = 2 * np.pi * 0.9 * time_s + self.seed, self.gestures
         lean = 0.12 * g * self._sines(10, time_s, 0.05, 0.3)
         trunk = Rotation.from_euler(
@@ -103,10 +105,27 @@ class Walker:
             fore = upper * Rotation.from_euler("y", -curl[:, None])
             at[:, elbow] = at[:, shoulder] + up(upper, -PARTS[11, 12] * h)
             at[:, wrist] = at[:, elbow] + up(fore, -PARTS[10, 11] * h)
+            if len(self.skeleton) > len(MPII16):
+                extremities(at, h, side, shin, fore, head)
         turned = np.einsum("nij,nkj->nki", Rotation.from_euler("z", self.facing(time_s)[:, None]).as_matrix(), at)
         turned[..., :2] += self.path_m(time_s)[:, None]
         turned[..., 2] += ANKLE_PART * h - turned[:, [0, 5], 2].min(1)[:, None]
         return turned
+
+
+def extremities(at: np.ndarray, height_m: float, side: int, shin: Rotation, fore: Rotation, head: Rotation) -> None:
+    """Puts foot, hand, ear and nose where lower leg, lower arm and head turn them."""
+    heel, toe, ear, hand = (16, 17, 21, 23) if side < 0 else (18, 19, 22, 24)
+    for joint, turned, way in (
+        (heel, shin, (-0.8, 0.0, -0.6)),
+        (toe, shin, (0.95, 0.0, -0.3)),
+        (hand, fore, (0.0, 0.0, -1.0)),
+        (ear, head, (0.1, 0.6 * side, 0.8)),
+        (20, head, (0.8, 0.0, 0.6)),
+    ):
+        parent = skeleton.BODY25.parents[joint]
+        length_m = PARTS[joint, parent] * height_m
+        at[:, joint] = at[:, parent] + turned.apply(length_m * np.array(way) / np.linalg.norm(way))
 
 
 @dataclass(frozen=True)
@@ -180,11 +199,11 @@ class Clip:
         rng, noise = np.random.default_rng([self.seed, index]), self.noise
         at = self.walker.joints_m(rig_s)
         if noise.bias_m:
-            bias = rng.normal(0, noise.bias_m / np.sqrt(3), (1, 16, 3))
+            bias = rng.normal(0, noise.bias_m / np.sqrt(3), (1, at.shape[1], 3))
             turn = self.walker.body_from_world(rig_s).inv().as_matrix()
             at = at + np.einsum("nij,nkj->nki", turn, np.broadcast_to(bias, at.shape))
         cam_m = at.reshape(-1, 3) @ camera.R.T + camera.t
-        px = camera.project(cam_m).reshape(at.shape[0], 16, 2)
+        px = camera.project(cam_m).reshape(*at.shape[:2], 2)
         sigma = np.exp(rng.normal(0, 0.5, px.shape[:2]))
         sigma *= noise.px / np.exp(0.5**2)  # root mean square of exp(normal(0, s)) is exp(s^2)
         px = px + rng.normal(size=px.shape) * sigma[..., None]

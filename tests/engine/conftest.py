@@ -1,4 +1,5 @@
 from itertools import islice
+from pathlib import Path
 
 import av
 import cv2
@@ -13,6 +14,8 @@ from engine.weights import Weights, read_weights, write_weights
 from tests.engine.stand_in import fake  # noqa: F401 - a fixture
 
 SMALL = Architecture(backbone=18, input_px=64, deconv=32, depth_bins=8, lateral=True)
+# as `lite` and `full` have it: bottlenecks, of half width as in `lite`
+SMALL_BODY25 = Architecture(50, 64, 32, 8, lateral=True, width=0.5, stride_first=True, skeleton="body25")
 WIDTH, HEIGHT = 640, 480
 K = camera_matrix(WIDTH, HEIGHT, fov_deg=60)
 BATCH = 8
@@ -21,8 +24,19 @@ BATCH = 8
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory) -> Weights:
     """A small network with weights that respond to the picture, through a file as in real life."""
+    return made_weights(SMALL, tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+@pytest.fixture(scope="session")
+def small_body25(tmp_path_factory) -> Weights:
+    """The same of bottlenecks and of the other skeleton."""
+    return made_weights(SMALL_BODY25, tmp_path_factory.mktemp("weights") / "small25.safetensors")
+
+
+def made_weights(architecture: Architecture, path: Path) -> Weights:
+    """Random weights whose maps have clear peaks, written and read."""
     torch.manual_seed(0)
-    network = PoseResNet(SMALL)
+    network = PoseResNet(architecture)
     network.train()
     with torch.no_grad():
         for lateral in network.lateral:
@@ -31,8 +45,8 @@ def small_weights(tmp_path_factory) -> Weights:
             network(torch.randn(4, 3, 64, 64))
         # logits that differ enough for clear peaks
         network.head.weight *= 30
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    write_weights(Weights("small", SMALL, network.state_dict(), 3, ScoreMap(-0.5, 0.7, 1.3), {"data": []}, ""), path)
+    scores = ScoreMap(-0.5, 0.7, 1.3)
+    write_weights(Weights(path.stem, architecture, network.state_dict(), 3, scores, {"data": []}, ""), path)
     return read_weights(path)
 
 

@@ -15,6 +15,7 @@ from engine.backends.lanes import DirectLane
 from engine.backends.onnx import OnnxEngine
 from engine.backends.openvino import OpenVinoEngine
 from engine.joints import read_joints
+from engine.skeleton import BODY25
 from engine.weights import load_weights
 from tests.conftest import REPOSITORY
 from tests.engine.conftest import BATCH, K
@@ -71,6 +72,28 @@ def test_openvino_bf16_stays_near_eager_on_a_person(person, around):
     assert np.quantile(apart, 0.95) < 0.3
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnx", "cuda"])
+def test_every_engine_gives_the_joints_of_its_weights_as_eager_does(name, small_body25, picture, boxes):
+    with EagerEngine(small_body25) as eager:
+        theirs = eager.infer(picture, boxes, K)
+        assert eager.skeleton is BODY25
+        assert theirs.joints.shape == (len(boxes), 25, 7)
+        assert eager.infer(picture, [], K).joints.shape == (0, 25, 7)
+    made = {
+        "openvino": lambda: OpenVinoEngine(small_body25, precision="fp32"),
+        "onnx": lambda: OnnxEngine(small_body25),
+        "cuda": lambda: CudaEngine(small_body25, precision="fp32", lane=DirectLane()),
+    }
+    with made[name]() as engine:
+        assert engine.skeleton is BODY25
+        for count in (0, 1, 5, len(boxes)):
+            ours = engine.infer(picture, boxes[:count], K)
+            assert ours.joints.shape == (count, 25, 7)
+            apart = voxels_apart(ours.joints, theirs.joints[:count], small_body25.architecture)
+            assert count == 0 or np.median(apart) < FP32_VOXELS_MAX
+            np.testing.assert_allclose(ours.presence, theirs.presence[:count], atol=0.02)
+
+
 @pytest.mark.parametrize("fill", ["black", "white", "noise"])
 def test_extreme_pictures_agree_with_eager(engine, engines, small_weights, boxes, fill):
     image = np.full((480, 640, 3), 255 if fill == "white" else 0, np.uint8)
@@ -84,7 +107,7 @@ def test_extreme_pictures_agree_with_eager(engine, engines, small_weights, boxes
 @pytest.mark.parametrize("count", [0, 1, 2, 5, BATCH, BATCH + 3])
 def test_one_box_or_many_give_the_same_numbers(engine, picture, boxes, count):
     together = engine.infer(picture, boxes[:count], K)
-    assert together.joints.shape == (count, 16, 7)
+    assert together.joints.shape == (count, len(engine.skeleton), 7)
     assert together.presence.shape == (count,)
     for i in range(count):
         alone = engine.infer(picture, [boxes[i]], K)

@@ -80,5 +80,5 @@ def test_the_compiled_module_normalises_and_decodes():
         mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
         volume, logit = network((crops - mean[:, None, None]) / std[:, None, None])
         torch.testing.assert_close(joints, decode(volume), atol=1e-4, rtol=0)
-    assert joints.shape == (1, 16, 7)
+    assert joints.shape == (1, 25, 7)
     assert float(presence[0]) == pytest.approx(float(torch.sigmoid(logit[0])), abs=1e-5)

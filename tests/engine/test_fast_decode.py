@@ -38,9 +38,10 @@ def test_half_precision_logits_are_summed_in_float32():
     torch.testing.assert_close(joints[..., :3], torch.zeros(1, 16, 3), atol=1e-4, rtol=0)
 
 
-def test_folding_batch_normalisation_changes_nothing_but_rounding(small_weights):
+@pytest.mark.parametrize("weights", ["small_weights", "small_body25"])
+def test_folding_batch_normalisation_changes_nothing_but_rounding(weights, request):
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-    network = small_weights.network()
+    network = request.getfixturevalue(weights).network()
     with torch.inference_mode():
         before = network(x)
         folded = fold_batchnorm(network)

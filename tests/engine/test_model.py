@@ -1,5 +1,6 @@
 """The network: sizes that are pinned, shapes, switches."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -13,22 +14,73 @@ def parameters(module: torch.nn.Module) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "lateral", "network", "presence"),
+    ("name", "skeleton", "count"),
     [
-        ("lite", False, 12_720_132, 129),
-        ("lite", True, 12_777_476, 129),
-        ("full", False, 30_592_260, 257),
-        ("full", True, 31_051_012, 257),
+        ("lite", "mpii16", 7_790_341),
+        ("lite", "body25", 7_827_493),
+        ("full", "mpii16", 31_051_269),
+        ("full", "body25", 31_199_301),
     ],
 )
-def test_the_parameters_are_those_of_the_design(name, lateral, network, presence):
-    model = PoseResNet(replace(ARCHITECTURES[name], lateral=lateral))
-    head = parameters(model.presence)
-    assert head == presence
-    assert parameters(model) - head == network
+def test_the_parameters_are_those_of_the_design(name, skeleton, count):
+    assert parameters(PoseResNet(replace(ARCHITECTURES[name], skeleton=skeleton))) == count
 
 
-@pytest.mark.parametrize(("name", "shape"), [("lite", (2, 16, 32, 48, 48)), ("full", (2, 16, 64, 64, 64))])
+# of networks as the program of one skeleton and of full width made them: parameters, a hash of the tensors' names and
+# shapes, and, with random numbers seeded by the depth, the volume's deviation, one of its cells and presence
+OF_THE_PAPER = {
+    18: (11_329_509, "9d45b81e29f96141", 9.9720667e-05, 4.3866083e-05, 0.172416151),
+    34: (21_437_669, "d3fb33287c56161b", 1.72078004e-03, 5.8588077e-04, 0.497921973),
+    50: (24_250_853, "bb259d217918c426", 2.07590661e-03, 6.2214058e-05, -2.61554360),
+    101: (43_242_981, "1da6add2397310ac", 2.57235885, 4.23274673e-02, -967.052002),
+}
+
+
+@pytest.mark.parametrize("backbone", OF_THE_PAPER)
+def test_the_papers_networks_stay_as_they_were(backbone):
+    count, hashed, deviation, cell, presence = OF_THE_PAPER[backbone]
+    torch.manual_seed(backbone)
+    model = PoseResNet(Architecture(backbone, 64, 32, 8)).eval()
+    tensors = " ".join(f"{name}{tuple(tensor.shape)}" for name, tensor in model.state_dict().items())
+    with torch.inference_mode():
+        volume, logit = model(torch.linspace(-2, 2, 3 * 64 * 64).reshape(1, 3, 64, 64).sin())
+    assert parameters(model) == count
+    assert hashlib.sha256(tensors.encode()).hexdigest().startswith(hashed)
+    assert [float(volume.std()), float(volume[0, 15, 7, 15, 0]), float(logit[0])] == pytest.approx(
+        [deviation, cell, presence], rel=2e-3
+    )
+
+
+def test_half_width_and_an_early_stride_are_those_of_open_nsfw():
+    model = PoseResNet(ARCHITECTURES["lite"])
+    widths = [(layer[0].conv1.out_channels, layer[0].conv3.out_channels) for layer in stages(model)]
+    assert widths == [(32, 128), (64, 256), (128, 512), (256, 1024)]
+    assert [layer[0].conv1.stride[0] for layer in stages(model)] == [1, 2, 2, 2]
+    assert {layer[0].conv2.stride for layer in stages(model)} == {(1, 1)}
+    plain = PoseResNet(ARCHITECTURES["full"])
+    assert [layer[0].conv2.stride[0] for layer in stages(plain)] == [1, 2, 2, 2]
+
+
+def stages(model):
+    return model.layer1, model.layer2, model.layer3, model.layer4
+
+
+@pytest.mark.parametrize("backbone", [18, 34])
+@pytest.mark.parametrize("option", [{"width": 0.5}, {"stride_first": True}])
+def test_what_only_bottlenecks_have_is_refused_on_basic_blocks(backbone, option):
+    with pytest.raises(ValueError, match=f"for bottlenecks .* not for ResNet-{backbone}"):
+        Architecture(backbone, 64, 32, 8, **option)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"), [({"width": 0.75}, "width is 1 or 0.5"), ({"skeleton": "body26"}, "skeleton is one of")]
+)
+def test_an_architecture_that_nobody_knows_is_refused(option, says):
+    with pytest.raises(ValueError, match=says):
+        Architecture(50, 64, 32, 8, **option)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("lite", (2, 25, 32, 48, 48)), ("full", (2, 25, 64, 64, 64))])
 def test_volumes_have_the_shape_of_the_design(name, shape):
     architecture = ARCHITECTURES[name]
     model = PoseResNet(architecture).eval()

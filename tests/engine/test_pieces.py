@@ -15,16 +15,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import engine.backends.pieces
 from engine.backends.acceptance import RefusedError
-from engine.backends.card_crop import crop_numbers, cut_on_card
+from engine.backends.card_crop import NUMBERS, crop_numbers, cut_on_card
 from engine.backends.cuda import CudaEngine
 from engine.backends.fold import fold_batchnorm
 from engine.backends.fused_network import ConvRelu, aten, fused
 from engine.backends.half_network import PosesInCrops, Prepare
 from engine.backends.lanes import DirectLane
 from engine.backends.pieces import PLAIN, Pieces, faster, faster_cut, own_kernels, pays, plain_pieces
+from engine.backends.slots import outputs_of
 from engine.crop import Box, camera_matrix
 from engine.decode import decode
-from engine.model import ARCHITECTURES, PoseResNet
+from engine.model import ARCHITECTURES, Architecture, PoseResNet
 from engine.weights import load_weights
 
 pytest.importorskip("triton")
@@ -51,6 +52,7 @@ def interpreted():
         ((1, 2, 32, 48, 48), True, 3),  # of `lite`
         ((1, 2, 32, 48, 48), False, None),
         ((1, 1, 64, 64, 64), True, 3),  # of `full`
+        ((2, 25, 8, 12, 12), True, 3),  # joints of body25
     ],
 )
 def test_the_decode_kernels_read_what_the_reference_reads(interpreted, shape, last, window):
@@ -76,7 +78,7 @@ def test_peaks_in_a_corner_and_huge_logits_are_read(interpreted):
 def test_what_is_not_a_number_stays_none(interpreted):
     volume = torch.randn(1, 2, 8, 12, 12)
     volume[0, 0, 3, 4, 5] = torch.nan
-    outputs = torch.zeros(1, 15)
+    outputs = torch.zeros(1, 2 * 7 + 1)
     interpreted["triton_decode"].decode_into(outputs, volume, torch.zeros(1), window=3)
     assert outputs[0, :7].isnan().any()
     assert outputs[0, 7:14].isfinite().all()
@@ -117,15 +119,19 @@ def weights():
     return load_weights("lite")
 
 
-@pytest.mark.parametrize("name", ["lite", "full"])
-def test_a_fused_network_says_the_same_in_fewer_steps(name):
+@pytest.mark.parametrize(
+    ("architecture", "steps"),
+    [(Architecture(18, 192, 128, 32, lateral=True), 28), (ARCHITECTURES["lite"], 60), (ARCHITECTURES["full"], 60)],
+    ids=["basic", "lite", "full"],
+)
+def test_a_fused_network_says_the_same_in_fewer_steps(architecture, steps):
     torch.manual_seed(0)
-    network = fold_batchnorm(PoseResNet(ARCHITECTURES[name]).eval())
+    network = fold_batchnorm(PoseResNet(architecture).eval())
     other, crops = fused(network), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(other(crops), network(crops), atol=1e-5, rtol=1e-5)
     left = Counter(type(module).__name__ for module in other.modules())
-    assert left["ConvRelu"] == {"lite": 28, "full": 60}[name]
+    assert left["ConvRelu"] == steps
     assert left["ReLU"] == left["Identity"] == 0
     assert {id(p) for p in other.parameters()} <= {id(p) for p in network.parameters()}
 
@@ -230,7 +236,7 @@ def test_where_all_of_it_pays_nothing_is_pytorchs_and_the_numbers_stay(kernels, 
     frame = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (240, 320, 3), dtype=np.uint8))
     box = Box(np.array([160.0, 120.0]), 200.0)
     numbers = torch.from_numpy(crop_numbers(box, camera_matrix(320, 240, fov_deg=60), 192, (320, 240))[None])
-    outputs = torch.zeros(2, 1, 113)
+    outputs = torch.zeros(2, 1, outputs_of(len(weights.skeleton)))
     with torch.inference_mode():
         for pieces, out in zip((plain, quick), outputs, strict=True):
             pieces.run(frame, numbers, out)
@@ -312,10 +318,10 @@ class Kernels(TorchDispatchMode):
 def test_a_third_of_the_kernels_is_left(weights):
     """Counted as operations; on a card a convolution of PyTorch's adds its bias in one more."""
     plain = plain_pieces(weights, torch.float32, torch.device("cpu"))
-    frame, numbers = torch.zeros(240, 320, 3, dtype=torch.uint8), torch.zeros(1, 16)
+    frame, numbers = torch.zeros(240, 320, 3, dtype=torch.uint8), torch.zeros(1, NUMBERS)
     numbers[0] = torch.tensor(crop_numbers(Box(np.array([160.0, 120.0]), 200.0), K, 192, (320, 240)))
     with torch.inference_mode(), Kernels() as all_of_it:
-        plain.run(frame, numbers, torch.zeros(1, 113))
+        plain.run(frame, numbers, torch.zeros(1, outputs_of(len(weights.skeleton))))
     crops, other = plain.pictures(1, torch.device("cpu")).zero_(), fused(plain.network)
     for module in other.modules():
         if isinstance(module, ConvRelu):

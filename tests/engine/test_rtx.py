@@ -57,7 +57,7 @@ def test_every_person_is_answered_as_eager_does(ready, small_weights, picture, b
         theirs = EagerEngine(small_weights).infer(picture, boxes, K)
         for count in (0, 1, 3, len(boxes)):
             ours = engine.infer(picture, boxes[:count], K)
-            assert ours.joints.shape == (count, 16, 7)
+            assert ours.joints.shape == (count, len(engine.skeleton), 7)
             apart = voxels_apart(ours.joints, theirs.joints[:count], small_weights.architecture)
             assert count == 0 or np.median(apart) < 0.05
             np.testing.assert_allclose(ours.presence, theirs.presence[:count], atol=0.02)

@@ -16,7 +16,17 @@ import pytest
 import torch
 
 from engine.backends import EngineError, open_engine, torchtrt
-from engine.backends.acceptance import RefusedError, accept, eager_answers, extreme_pictures, judged_pictures, rgb
+from engine.backends.acceptance import (
+    JUDGED_CROPS,
+    TOLERANCES,
+    RefusedError,
+    accept,
+    eager_answers,
+    extreme_pictures,
+    judged_pictures,
+    rgb,
+)
+from engine.backends.agreement import Agreement
 from engine.backends.building import Build
 from engine.backends.cache import cache_folder
 from engine.backends.cuda import CudaEngine
@@ -28,6 +38,7 @@ from engine.backends.tensorrt_build import Job, exported
 from engine.backends.tensorrt_build import build as build_here
 from engine.backends.tensorrt_plan import build, plan
 from engine.model import ARCHITECTURES, PoseResNet
+from engine.skeleton import BODY25
 from engine.weights import load_weights, write_weights
 from tests.engine.conftest import SMALL, K
 from tests.engine.stand_in import InThisProcess, whole_picture
@@ -43,19 +54,19 @@ def open_now(weights, **options):
 # --- what goes in -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["lite", "full-sized"])
+@pytest.fixture(scope="module", params=["lite", "lite-sized", "full-sized"])
 def half_graph(request, unchecked_tracing):
     """The half-precision graph as TensorRT gets it, with PyTorch's own decompositions."""
     weights = load_weights("lite")
-    if request.param == "full-sized":
-        weights = untrained_full(weights)
+    if request.param.endswith("-sized"):
+        weights = untrained(weights, request.param.removesuffix("-sized"))
     network = PosesInCrops(weights, torch.float16)
     side = weights.architecture.input_px
     return exported(network, torch.zeros(2, 3, side, side, dtype=torch.float16)).run_decompositions()
 
 
-def untrained_full(weights):
-    return replace(weights, architecture=ARCHITECTURES["full"], state=PoseResNet(ARCHITECTURES["full"]).state_dict())
+def untrained(weights, name):
+    return replace(weights, architecture=ARCHITECTURES[name], state=PoseResNet(ARCHITECTURES[name]).state_dict())
 
 
 def calls(graph):
@@ -131,6 +142,19 @@ def test_engines_are_built_for_each_batch_size_and_agree_with_eager(fake, small_
     assert sorted(map(int, about["batches"])) == list(BATCHES)
     assert set(about["batches"]["1"]["multiplying_layers"]) == {"fp32"}
     assert "torch_tensorrt 2.13.0" in about["versions"]
+
+
+def test_an_engine_of_the_other_skeleton_has_its_joints(fake, small_body25, picture, boxes):
+    fake.setitem(TOLERANCES, "fp32", Agreement(median_voxels=0.05, apart=0.1))
+    with (
+        open_now(small_body25) as ours,
+        CudaEngine(small_body25, precision="fp32", lane=DirectLane()) as cuda,
+    ):
+        assert ours.skeleton is cuda.skeleton is BODY25
+        for count in (0, 1, 3):
+            said = ours.infer(picture, boxes[:count], K).joints
+            assert said.shape == (count, 25, 7)
+            np.testing.assert_allclose(said, cuda.infer(picture, boxes[:count], K).joints, atol=1e-4)
 
 
 def test_half_precision_is_what_is_built_by_default(fake, small_weights):
@@ -222,8 +246,8 @@ def test_precisions_are_read_as_the_versions_write_them():
 
 def test_extreme_pictures_are_judged_as_well(small_weights):
     pictures = judged_pictures(64)
-    assert len(pictures) == 16 + len(extreme_pictures(64)) == 22
-    answers = np.zeros((22, 16, 7), np.float32)
+    assert len(pictures) == JUDGED_CROPS + len(extreme_pictures(64)) == 22
+    answers = np.zeros((22, len(small_weights.skeleton), 7), np.float32)
     wrong = answers.copy()
     wrong[-1] = 0.3
     broken = answers.copy()

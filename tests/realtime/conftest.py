@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from engine.crop import Box
-from engine.joints import Joints
+from engine.skeleton import MPII16, Skeleton
 from realtime.frame import Frame
 from realtime.result import Header, Person, Result
 from tests.realtime.fake_engine import projected, standing, view
+from tests.realtime.screen import person_of
 
 
 @pytest.fixture
@@ -43,20 +44,24 @@ def make_video(tmp_path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def person() -> Person:
-    """Somebody 4 m away in a 1280 x 720 picture."""
-    _, K = view()
-    joints_m = standing((0.3, 0.1, 4.0), arms=0.8)
-    px = projected(joints_m, K)
-    score = np.full(16, 0.9)
-    joints = Joints(px, np.zeros(16), np.full((16, 3), 0.02), score, 0.98, Box(px.mean(axis=0), 520.0))
-    return Person(0, joints, joints_m - joints_m[6], joints_m[6])
+def skeleton() -> Skeleton:
+    """Of persons and headers; tests may ask for another."""
+    return MPII16
 
 
 @pytest.fixture
-def header() -> Header:
+def person(skeleton) -> Person:
+    """Somebody 4 m away in a 1280 x 720 picture."""
+    _, K = view()
+    joints_m = standing((0.3, 0.1, 4.0), arms=0.8, skeleton=skeleton)
+    px = projected(joints_m, K)
+    return person_of(joints_m, score=0.9, sigma=0.02, presence=0.98, box=Box(px.mean(axis=0), 520.0))
+
+
+@pytest.fixture
+def header(skeleton) -> Header:
     """Of a 1280 x 720 file at 30 frames per second."""
-    return Header("test.mp4", "fake engine", "lite", "0" * 64, (1280, 720), Fraction(30), {"height_m": 1.7})
+    return Header("test.mp4", "fake engine", "lite", "0" * 64, (1280, 720), Fraction(30), {"height_m": 1.7}, skeleton)
 
 
 @pytest.fixture

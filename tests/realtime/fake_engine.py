@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from engine.crop import Box, camera_matrix, crop_camera, crop_labels
 from engine.joints import EngineOutput, ScoreMap
-from engine.skeleton import BONE_OVER_HEIGHT, ROOT
+from engine.skeleton import BONE_OVER_HEIGHT, CORE, EXTREMITY_OVER_HEIGHT, MPII16, ROOT, Skeleton
 
 Number = float | int
 SCORES = ScoreMap(intercept=0.0, mass=1.0, fill=3.0)
@@ -18,29 +18,38 @@ SCORES = ScoreMap(intercept=0.0, mass=1.0, fill=3.0)
 HALF_SIGMA = 0.06
 SURE_SIGMA, LOST_SIGMA = 0.015, 0.2
 
-# unit directions, camera axes, from the parent of each bone of BONE_OVER_HEIGHT to its child: a person who faces us
+OVER_HEIGHT = BONE_OVER_HEIGHT | EXTREMITY_OVER_HEIGHT
+# directions, camera axes, from the parent of each bone to its child: a person who faces us
 _STANDING = {
     (1, 2): (-0.05, 1, -0.1), (0, 1): (0, 1, 0.1), (4, 3): (0.05, 1, -0.1), (5, 4): (0, 1, 0.1),
     (2, 6): (-1, 0.2, 0), (3, 6): (1, 0.2, 0), (7, 6): (0, -1, 0), (8, 7): (0, -1, 0), (9, 8): (0, -1, 0),
     (12, 7): (-1, 0.2, 0), (13, 7): (1, 0.2, 0), (11, 12): (-0.3, 1, 0.1), (10, 11): (-0.2, 1, -0.3),
     (14, 13): (0.3, 1, 0.1), (15, 14): (0.2, 1, -0.3),
+    (16, 0): (0, 0.6, 0.8), (17, 0): (-0.2, 0.3, -1), (18, 5): (0, 0.6, 0.8), (19, 5): (0.2, 0.3, -1),
+    (20, 8): (0, -0.6, -0.8), (21, 8): (-0.6, -0.8, -0.1), (22, 8): (0.6, -0.8, -0.1),
+    (23, 10): (-0.1, 1, -0.3), (24, 15): (0.1, 1, -0.3),
 }  # fmt: skip
 
 
 def standing(
-    root_m: tuple[Number, Number, Number], *, height_m: Number = 1.70, arms: Number = 0.0
-) -> Float64[ndarray, "16 3"]:
+    root_m: tuple[Number, Number, Number],
+    *,
+    height_m: Number = 1.70,
+    arms: Number = 0.0,
+    skeleton: Skeleton = MPII16,
+) -> Float64[ndarray, "joints 3"]:
     """A person with standard bones whose pelvis is at `root_m`, camera axes. `arms` swings both, radians, 0 = down."""
-    joints = np.full((16, 3), np.nan)
+    joints = np.full((len(skeleton), 3), np.nan)
     joints[ROOT] = root_m
     while np.isnan(joints).any():
-        for (child, parent), ratio in BONE_OVER_HEIGHT.items():
+        for child, parent in skeleton.bones:
             if np.isnan(joints[parent]).any():
                 continue
             direction = np.array(_STANDING[child, parent], float)
-            if child in (10, 11, 14, 15):
+            if child in (10, 11, 14, 15, 23, 24):
                 direction = _swung(direction, arms)
-            joints[child] = joints[parent] + ratio * height_m * direction / np.linalg.norm(direction)
+            length_m = OVER_HEIGHT[child, parent] * height_m
+            joints[child] = joints[parent] + length_m * direction / np.linalg.norm(direction)
     return joints
 
 
@@ -51,7 +60,7 @@ def _swung(direction: Float64[ndarray, "3"], angle: Number) -> Float64[ndarray, 
     return np.array([x * np.cos(angle) + side * y * np.sin(angle), y * np.cos(angle) - side * x * np.sin(angle), z])
 
 
-def projected(joints_m: Float64[ndarray, "16 3"], K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "16 2"]:
+def projected(joints_m: Float64[ndarray, "joints 3"], K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "joints 2"]:
     """Pixels of joints in camera axes."""
     seen = joints_m @ K.T
     return seen[:, :2] / seen[:, 2:]
@@ -72,13 +81,14 @@ class FakeTicket:
 class FakeEngine:
     """Sees `people` (joints in camera axes, metres). Set them anew before each frame."""
 
-    people: list[Float64[ndarray, "16 3"]] = field(default_factory=list)
+    people: list[Float64[ndarray, "joints 3"]] = field(default_factory=list)
     noise: float = 0.0  # sd, crop units
     broken: bool = False  # answers NaN
     name: str = "fake"
     description: str = "an engine for tests"
     input_px: int = 192
     score_map: ScoreMap = SCORES
+    skeleton: Skeleton = MPII16
     weights_name: str = "fake"
     weights_sha256: str = "0" * 64
     calls: list[list[Box]] = field(default_factory=list)  # the boxes of each call
@@ -89,7 +99,7 @@ class FakeEngine:
         self.calls.append(list(boxes))
         size = (image_bgr.shape[1], image_bgr.shape[0])
         rows = [self._row(box, K, size) for box in boxes]
-        joints = np.array([row for row, _ in rows], np.float32).reshape(-1, 16, 7)
+        joints = np.array([row for row, _ in rows], np.float32).reshape(-1, len(self.skeleton), 7)
         if self.broken:
             joints[:] = np.nan
         return FakeTicket(EngineOutput(joints, np.array([presence for _, presence in rows], np.float32)))
@@ -109,21 +119,22 @@ class FakeEngine:
 
     def _row(
         self, box: Box, K: Float64[ndarray, "3 3"], size_px: tuple[int, int]
-    ) -> tuple[Float64[ndarray, "16 7"], float]:
+    ) -> tuple[Float64[ndarray, "joints 7"], float]:
         """Joints and presence of the person who fits this box best."""
-        best, best_fit = self.rng.uniform(-0.4, 0.4, (16, 3)), 0.0
-        seen = np.zeros(16, bool)
+        joints = len(self.skeleton)
+        best, best_fit = self.rng.uniform(-0.4, 0.4, (joints, 3)), 0.0
+        seen = np.zeros(joints, bool)
         for joints_m in self.people:
             units, depth = crop_labels(crop_camera(box, K, 1), joints_m, root=ROOT)
             px = projected(joints_m, K)
             visible = (
                 (np.abs(units) < 0.5).all(axis=1) & (px > -0.5).all(axis=1) & (px < np.array(size_px) - 0.5).all(axis=1)
             )
-            fit = float(visible.mean()) * _likes(float(np.ptp(units, axis=0).max()))
+            fit = float(visible[CORE].mean()) * _likes(float(np.ptp(units[CORE], axis=0).max()))
             if fit > best_fit:
                 best, best_fit, seen = np.column_stack([units, depth]), fit, visible
         unsure = self.noise + 0.1 * (1.0 - best_fit) ** 2
-        best = best + self.rng.normal(0, 1, (16, 3)) * unsure
+        best = best + self.rng.normal(0, 1, (joints, 3)) * unsure
         best[:, :2] = best[:, :2].clip(-0.5, 0.5)
         sigma = np.where(seen, SURE_SIGMA + (1 - best_fit) ** 2 * 0.1, LOST_SIGMA)
         presence = 1.0 / (1.0 + np.exp(-10.0 * (best_fit - 0.5)))

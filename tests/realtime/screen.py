@@ -14,9 +14,9 @@ import pytest
 from jaxtyping import Float64
 from numpy import ndarray
 
-from engine.crop import box_around
+from engine.crop import Box, box_around
 from engine.joints import Joints
-from engine.skeleton import ROOT
+from engine.skeleton import CORE, ROOT
 from realtime.result import Person, Result, Status
 from tests.realtime.fake_engine import projected, view
 
@@ -44,14 +44,26 @@ def screen() -> Iterator[str]:
     server.wait()
 
 
-def result_of(*people: Float64[ndarray, "16 3"], index: int = 0, score: float = 0.9) -> Result:
-    """People by their joints, camera axes, seen in a picture of 1280 x 720."""
+def person_of(
+    joints_m: Float64[ndarray, "joints 3"],
+    id: int = 0,
+    *,
+    score: float = 0.9,
+    sigma: float = 0.0,
+    presence: float = 1.0,
+    box: Box | None = None,
+) -> Person:
+    """Somebody by their joints, camera axes, in a picture of 1280 x 720; the box is around the joints of CORE."""
     _, K = view()
-    persons = []
-    for id, joints_m in enumerate(people):
-        px = projected(joints_m, K)
-        joints = Joints(px, np.zeros(16), np.zeros((16, 3)), np.full(16, score), 1.0, box_around(px))
-        persons.append(Person(id, joints, joints_m - joints_m[ROOT], joints_m[ROOT]))
+    px, n = projected(joints_m, K), len(joints_m)
+    box = box_around(px[CORE]) if box is None else box
+    joints = Joints(px, np.zeros(n), np.full((n, 3), sigma), np.full(n, score), presence, box)
+    return Person(id, joints, joints_m - joints_m[ROOT], joints_m[ROOT])
+
+
+def result_of(*people: Float64[ndarray, "joints 3"], index: int = 0, score: float = 0.9) -> Result:
+    """People by their joints, camera axes, seen in a picture of 1280 x 720."""
+    persons = [person_of(joints_m, id, score=score) for id, joints_m in enumerate(people)]
     return Result(index, index / 30, persons, {}, "fake")
 
 

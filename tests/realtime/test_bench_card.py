@@ -28,14 +28,15 @@ PEAKS = Peaks(flop_per_s=100e12, bytes_per_s=1e12)
 
 
 def test_work_of_a_layer_is_as_counted_by_hand():
-    layers = network_layers(load_weights("lite"), 2)
+    weights = load_weights("lite")
+    layers, joints = network_layers(weights, 2), len(weights.skeleton)
     # the first convolution: 7 x 7, 3 to 64 channels with a bias, of 192 x 192 to 96 x 96, two crops, two bytes a value
     flop = 2 * (2 * 64 * 96 * 96) * (3 * 7 * 7)
     values = 2 * 3 * 192 * 192 + 64 * 3 * 7 * 7 + 64 + 2 * 64 * 96 * 96
     assert layers[0] == Layer(flop, 2 * values)
-    # the head: 1 x 1, 128 channels to 16 volumes of 32 planes, then the decode, which reads these once
-    volume = 2 * 16 * 32 * 48 * 48
-    assert layers[-2] == Layer(2 * volume * 128, 2 * (2 * 128 * 48 * 48 + 128 * 512 + 512 + volume))
+    # the head: 1 x 1, 128 channels to a volume of 32 planes for each joint, then the decode, which reads these once
+    volume = 2 * joints * 32 * 48 * 48
+    assert layers[-2] == Layer(2 * volume * 128, 2 * (2 * 128 * 48 * 48 + 128 * 32 * joints + 32 * joints + volume))
     assert layers[-1] == Layer(0.0, 2 * volume)
 
 

@@ -9,8 +9,9 @@ from calib.errors import UserError
 from calib.formats import read_rig, write_rig
 from calib.people_scale import Cues
 from calib.rig import Quality, Rig
+from engine.skeleton import BODY25, MPII16
 from realtime.people_calibration import calibrate_from_people, is_take
-from realtime.take_joints import write_joints
+from realtime.take_joints import read_camera_joints, write_joints
 from realtime.takes import CameraAbout, Row, TakeError, create_take, open_take, read_sync
 from tests.calib.walker import Walker
 from tests.realtime.takes.walked_take import SIZE_PX, Scene, pair
@@ -69,6 +70,27 @@ def test_clocks_rig_and_report_stay_with_the_take(calibrated):
     assert take.rig.baseline_m("cam0", "cam1") == pytest.approx(true_m, rel=0.04)
     assert done.verdict.light in ("green", "yellow"), done.verdict.texts()
     assert "person" in (folder / "report.txt").read_text()
+
+
+def test_ears_and_heels_that_are_wrong_do_not_touch_the_rig(calibrated, tmp_path):
+    """The joints of CORE are the same to the last bit, so the rig is."""
+    folder, done = calibrated
+    other = made(tmp_path / "walk")
+    for i, name in enumerate(SCENE.cameras):
+        joints = read_camera_joints(folder, name)
+        n, beyond = len(joints.frame), len(BODY25) - len(MPII16)
+        rng = np.random.default_rng(i)
+        held = {
+            "px": joints.px[:, :beyond] + rng.normal(0, 40, (1, beyond, 2)),
+            "sigma_px": np.ones((n, beyond)),
+            "score": np.full((n, beyond), 0.95),
+        }
+        more = {field: np.concatenate([getattr(joints, field), extra], axis=1) for field, extra in held.items()}
+        write_joints(other, name, replace(joints, **more))
+    lenses = lenses_file(tmp_path)
+    again = calibrate_from_people(other, SCENE.engine(), intrinsics=lenses, cues=Cues(), step=quiet)
+    for name, camera in done.rig.cameras.items():
+        np.testing.assert_array_equal(again.rig.cameras[name].cam_from_world, camera.cam_from_world)
 
 
 def test_a_rig_of_a_board_is_checked_and_kept(calibrated, tmp_path):

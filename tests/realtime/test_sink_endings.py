@@ -21,6 +21,7 @@ from realtime.sinks.growing_zip import GrowingZip, whole_pieces
 from realtime.sinks.jsonl import JsonLines
 from realtime.sinks.npz import Arrays
 from realtime.sinks.poses import PosesError, read_poses
+from tests.realtime.skeletons import EITHER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits and signals of Linux")
@@ -35,11 +36,12 @@ from pathlib import Path
 import numpy as np
 from engine.crop import Box
 from engine.joints import Joints
+from engine.skeleton import MPII16
 from realtime.frame import Frame
 from realtime.result import Header, Person, Result
 from realtime.sinks import SUFFIXES, open_sink
 
-header = Header("t.mp4", "fake", "lite", "0" * 64, (320, 180), Fraction({RATE}), {{}})
+header = Header("t.mp4", "fake", "lite", "0" * 64, (320, 180), Fraction({RATE}), {{}}, MPII16)
 sinks = [open_sink(Path(sys.argv[1]) / f"x{{suffix}}", header, live=True) for suffix in SUFFIXES]
 rng = np.random.default_rng(0)
 begin_s = time.monotonic()
@@ -249,13 +251,15 @@ def test_a_frame_is_handed_to_the_system_in_one_call(tmp_path, scene, header, mo
         file.close()
 
 
-def test_jsonl_and_npz_give_the_same_poses_back(tmp_path, scene, header):
+@EITHER
+def test_jsonl_and_npz_give_the_same_poses_back(tmp_path, scene, header, skeleton):
     for name in ("x.jsonl", "x.npz"):
         sink = open_sink(tmp_path / name, header)
         for index in range(5):
             sink.write(*scene(index))
         sink.close()
     text, arrays = read_poses(tmp_path / "x.jsonl"), read_poses(tmp_path / "x.npz")
+    assert text.skeleton is arrays.skeleton is skeleton
     assert {k: v for k, v in text.header.items() if k != "schema"} == {
         k: v for k, v in arrays.header.items() if k != "schema"
     }

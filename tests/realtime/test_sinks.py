@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.skeleton import JOINT_NAMES
 from realtime.sinks import SUFFIXES, Sink, SinkError, check_writable, open_sink
+from tests.realtime.skeletons import EITHER
 
 
 def write(path, header, shots):
@@ -37,7 +37,8 @@ def top_level_boxes(data):
     return names
 
 
-def test_jsonl_has_a_header_and_a_line_per_frame_also_where_nobody_is(tmp_path, scene, header, person):
+@EITHER
+def test_jsonl_has_a_header_and_a_line_per_frame_also_where_nobody_is(tmp_path, scene, header, person, skeleton):
     sink = open_sink(tmp_path / "x.jsonl", header)
     assert isinstance(sink, Sink)
     for index in range(4):
@@ -45,8 +46,8 @@ def test_jsonl_has_a_header_and_a_line_per_frame_also_where_nobody_is(tmp_path, 
     sink.close()
     sink.close()
     first, *lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert (first["schema"], first["skeleton"], first["axes"]) == ("poses/1", "mpii16", "opencv-camera")
-    assert first["joints"] == list(JOINT_NAMES)
+    assert (first["schema"], first["skeleton"], first["axes"]) == ("poses/1", skeleton.name, "opencv-camera")
+    assert first["joints"] == list(skeleton.names)
     assert first["assumptions"] == {"height_m": 1.7}
     assert first["rate"] == "30"
     assert [line["frame"] for line in lines] == [0, 1, 2, 3]
@@ -58,7 +59,8 @@ def test_jsonl_has_a_header_and_a_line_per_frame_also_where_nobody_is(tmp_path, 
     np.testing.assert_allclose(somebody["root_m"], person.root_m, atol=6e-5)
 
 
-def test_csv_has_a_row_per_person_and_frame_and_an_empty_one_where_nobody_is(tmp_path, scene, header, person):
+@EITHER
+def test_csv_has_a_row_per_person_and_frame_and_an_empty_one_where_nobody_is(tmp_path, scene, header, person, skeleton):
     far = replace(person, id=1, root_m=None)
     write(tmp_path / "x.csv", header, [scene(0), scene(2), with_people(scene(3), [person, far])])
     with open(tmp_path / "x.csv", newline="") as file:
@@ -67,7 +69,7 @@ def test_csv_has_a_row_per_person_and_frame_and_an_empty_one_where_nobody_is(tmp
     assert {row["schema"] for row in rows} == {"poses-csv/1"}
     assert all(value == "" for name, value in rows[1].items() if name not in ("frame", "time_s", "schema"))
     assert (float(rows[1]["time_s"]), float(rows[0]["presence"])) == (pytest.approx(2 / 30, abs=1e-6), 0.98)
-    for joint, name in enumerate(JOINT_NAMES):
+    for joint, name in enumerate(skeleton.names):
         px = [float(rows[0][f"{name}_{axis}_px"]) for axis in "xy"]
         m = [float(rows[0][f"{name}_{axis}_m"]) for axis in "xyz"]
         np.testing.assert_allclose(px, person.joints.px[joint], atol=0.006)
@@ -78,13 +80,14 @@ def test_csv_has_a_row_per_person_and_frame_and_an_empty_one_where_nobody_is(tmp
     assert len({len(line.split(",")) for line in (tmp_path / "x.csv").read_text().splitlines()}) == 1
 
 
-def test_npz_holds_plain_arrays_of_all_people_and_all_frames(tmp_path, scene, header, person):
+@EITHER
+def test_npz_holds_plain_arrays_of_all_people_and_all_frames(tmp_path, scene, header, person, skeleton):
     far = replace(person, id=1, root_m=None)
     write(tmp_path / "x.npz", header, [scene(0), scene(2), with_people(scene(3), [person, far])])
     with np.load(tmp_path / "x.npz", allow_pickle=False) as file:
         arrays = dict(file)
     assert str(arrays["schema"]) == "poses-npz/1"
-    assert arrays["joints"].tolist() == list(JOINT_NAMES)
+    assert arrays["joints"].tolist() == list(skeleton.names)
     about = json.loads(str(arrays["header"]))
     assert (about["source"], about["weights"], about["rate"]) == ("test.mp4", "lite", "30")
     assert arrays["frame"].tolist() == [0, 3, 3]
@@ -94,7 +97,7 @@ def test_npz_holds_plain_arrays_of_all_people_and_all_frames(tmp_path, scene, he
     np.testing.assert_array_equal(arrays["time_s"], [0, 0.1, 0.1])
     np.testing.assert_array_equal(arrays["joints_px"], [person.joints.px.astype(np.float32)] * 3)
     np.testing.assert_array_equal(arrays["joints_m"], [person.offsets_m.astype(np.float32)] * 3)
-    np.testing.assert_array_equal(arrays["score"], np.full((3, 16), 0.9, np.float32))
+    np.testing.assert_array_equal(arrays["score"], np.full((3, len(skeleton)), 0.9, np.float32))
     np.testing.assert_array_equal(arrays["presence"], np.full(3, 0.98, np.float32))
     np.testing.assert_array_equal(np.isnan(arrays["root_m"]).all(axis=1), [False, False, True])
     np.testing.assert_allclose(arrays["root_m"][0], person.root_m, rtol=1e-6)
@@ -161,13 +164,14 @@ def test_mp4_of_photos_of_many_sizes_has_one_size(tmp_path, header, person):
         assert len({(f.width, f.height) for f in container.decode(video=0)}) == 1
 
 
-def test_a_run_without_frames_leaves_files_that_say_so(tmp_path, header):
+@EITHER
+def test_a_run_without_frames_leaves_files_that_say_so(tmp_path, header, skeleton):
     for suffix in SUFFIXES:
         open_sink(tmp_path / f"x{suffix}", header).close()
     for name in ("x.jsonl", "x.csv"):
         assert len((tmp_path / name).read_text().splitlines()) == 1
     with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
-        assert arrays["joints_px"].shape == (0, 16, 2)
+        assert arrays["joints_px"].shape == (0, len(skeleton), 2)
         assert len(arrays["frames_seen"]) == 0
     with av.open(str(tmp_path / "x.mp4")) as container:
         assert container.streams.video[0].width == 960 + 540
@@ -219,5 +223,5 @@ def test_the_document_names_every_array_and_every_schema(tmp_path, header):
     with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
         names = [f"`{name}`" for name in arrays]
     schemas = (jsonl.SCHEMA, table.SCHEMA, npz.SCHEMA)
-    columns = [f"`{name}`" for name in (*table.COLUMNS[:7], *table.OF_A_JOINT)]
+    columns = [f"`{name}`" for name in (*table.OF_A_PERSON, *table.OF_A_JOINT)]
     assert [name for name in (*names, *schemas, *columns, *SUFFIXES) if name not in text] == []

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from realtime.take_joints import BODY, joints_path, read_camera_joints, take_joints
+from engine.skeleton import BODY25, MPII16
+from realtime.take_joints import BODY, body_of, joints_path, read_camera_joints, take_joints
 from realtime.takes import TakeError, open_take
+from tests.calib.walker import Walker
 from tests.realtime.takes.walked_take import Scene
 from tests.realtime.takes.walked_take import SceneEngine as Engine
 
@@ -37,6 +39,32 @@ def test_every_frame_of_both_cameras_has_its_joints(scene, tmp_path):
     assert [d for d, _ in steps] == sorted(d for d, _ in steps)
 
 
+def test_a_take_seen_by_a_network_of_the_other_skeleton_has_its_joints(tmp_path):
+    scene = Scene(seconds=1.0, walker=Walker(seed=3, radius_m=0.6, skeleton=BODY25))
+    take = open_take(scene.write(tmp_path / "t"))
+    found = take_joints(take, scene.engine(), lenses=scene.cameras, step=quiet)
+    for i, (name, lens) in enumerate(scene.cameras.items()):
+        joints = found[name]
+        true = np.stack([lens.project(people[0]) for people in scene.people_m(i)])
+        inside = np.isfinite(joints.px).all(-1)
+        assert joints.skeleton is BODY25
+        assert inside.shape == (30, 25)
+        assert np.median(np.linalg.norm(joints.px - true, axis=-1)[inside]) < 2.0
+        assert read_camera_joints(take.folder, name).skeleton is BODY25
+        assert joints.core_track().px.shape == (30, len(BODY.names), 2)
+
+
+def test_bodies_are_those_of_the_skeletons():
+    assert BODY.names == MPII16.names
+    assert BODY.extremities == ()
+    assert BODY.core.all()
+    whole = body_of(BODY25)
+    assert [whole.names[joint] for joint in whole.along[0]] == ["r_heel", "r_toe"]
+    assert [whole.names[joint] for joint in whole.along[1]] == ["r_hand", "r_ear"]
+    assert whole.core.sum() == len(MPII16)
+    assert (whole.bones[:15], whole.bone_parts[:15], whole.limbs) == (BODY.bones, BODY.bone_parts, BODY.limbs)
+
+
 def test_joints_are_kept_until_the_weights_change(scene, tmp_path):
     take = open_take(scene.write(tmp_path / "t"))
     first = take_joints(take, scene.engine(), lenses=scene.cameras, step=quiet)
@@ -51,8 +79,6 @@ def test_joints_are_kept_until_the_weights_change(scene, tmp_path):
 
 
 def test_a_second_person_is_counted(tmp_path):
-    from tests.calib.walker import Walker
-
     scene = Scene(seconds=3.0, second=Walker(seed=8, radius_m=0.3, center_m=(1.1, 0.6)))
     take = open_take(scene.write(tmp_path / "t"))
     found = take_joints(take, scene.engine(), lenses=scene.cameras, step=quiet)

@@ -15,19 +15,23 @@ from realtime.result import Result
 from realtime.viewer.slot import COMMANDS, PEOPLE_MAX, PICTURE_SIZE, RING, ViewSlot
 from tests.realtime.fake_engine import standing
 from tests.realtime.screen import result_of, status_of
+from tests.realtime.skeletons import EITHER
 
 ROUNDS = 1500
 
 
-def test_the_newest_result_wins_and_is_read_once():
+@EITHER
+def test_the_newest_result_wins_and_is_read_once(skeleton):
     writer = ViewSlot()
     reader = ViewSlot(writer.memory)
     assert reader.read() is None
     for depth in (2.0, 3.0, 4.0):
-        writer.write(result_of(standing((0, 0, depth)), standing((1, 0, depth))), None)
+        people = (standing((x, 0, depth), skeleton=skeleton) for x in (0, 1))
+        writer.write(result_of(*people), None)
     seen = reader.read()
     assert seen is not None
-    np.testing.assert_allclose(seen.joints_m[0], standing((0, 0, 4)), atol=1e-5)
+    np.testing.assert_allclose(seen.joints_m[0], standing((0, 0, 4), skeleton=skeleton), atol=1e-5)
+    assert seen.score.shape == (2, len(skeleton))
     assert seen.ids == [0, 1]
     assert seen.distance_known == [True, True]
     assert seen.status is None
@@ -46,11 +50,12 @@ def test_the_status_comes_over_whole(latency_ms):
     assert ("60° " * 60).startswith(seen.status.assumptions)
 
 
-def test_a_large_picture_is_shrunk_by_a_whole_number_and_its_joints_with_it():
+@EITHER
+def test_a_large_picture_is_shrunk_by_a_whole_number_and_its_joints_with_it(skeleton):
     writer = ViewSlot()
     image = np.zeros((1080, 1920, 3), np.uint8)
     image[:, 960:] = (10, 20, 30)
-    person = result_of(standing((0, 0, 4)))
+    person = result_of(standing((0, 0, 4), skeleton=skeleton))
     crowd = replace(person, people=person.people * (PEOPLE_MAX + 3))
     assert writer.write_picture(crowd, image)
     writer.write(crowd, None)

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.skeleton import HEAD_TOP, JOINTS
+from engine.skeleton import BODY25, HEAD_TOP, MPII16, NOSE
 from realtime.colours import PANEL_RGB, Rgb, score_rgb
+from realtime.figure import HEAD_RADIUS_M, posed
 from realtime.viewer import text
-from realtime.viewer.body import BodyMesh
+from realtime.viewer.body import mesh_of
 from realtime.viewer.keys import ACTIONS, SILENCED, listen
 from realtime.viewer.panel import Content, PanelWriter, PersonLine, panel_width
 from realtime.viewer.room import TEXELS, Floor
@@ -22,6 +23,7 @@ from realtime.viewer.trails import JUMP_M, LENGTH, Trails
 from realtime.viewer.window import NOTE_S, Window
 from tests.realtime.fake_engine import standing
 from tests.realtime.screen import OPEN_S, result_of, screen, status_of
+from tests.realtime.skeletons import EITHER
 
 __all__ = ["screen"]
 SIZE = (800, 450)
@@ -87,6 +89,10 @@ def _led(folder):
     for action in ("pause", "step", "mirror", "record", "next_person", "top"):
         lead.press(action)
     assert lead.commands() == ["pause", "step", "mirror", "record", "next_person"]
+    lead.press("front")
+    lead.frame(standing((0, 0, 3.5), skeleton=BODY25))
+    lead.step(count=3)
+    lead.keep("body25")
     lead.frame(standing((0, 0, 3.5)), standing((1.5, 0, 3.5)), live=True)
     lead.press("pause")
     assert lead.commands() == []  # a camera cannot wait
@@ -197,10 +203,11 @@ def test_a_screenshot_is_written_and_its_place_said(shown):
 # --- its parts
 
 
-def test_the_body_is_one_mesh_that_grows_with_the_people():
-    mesh = BodyMesh()
-    people = np.stack([standing((0.5, 0.2, 4)), standing((-1, 0.2, 4))])
-    score = np.ones((2, JOINTS), np.float32)
+@EITHER
+def test_the_body_is_one_mesh_that_grows_with_the_people(skeleton):
+    mesh = mesh_of(len(skeleton))
+    people = np.stack([standing((0.5, 0.2, 4), skeleton=skeleton), standing((-1, 0.2, 4), skeleton=skeleton)])
+    score = np.ones((2, len(skeleton)), np.float32)
     for count in (0, 1, 2):
         vertices, rgb = mesh.placed(people[:count], score[:count], eye_m=np.zeros(3))
         assert len(vertices) == len(rgb) == mesh.triangles(count).max() + 1 or not count
@@ -211,21 +218,34 @@ def test_the_body_is_one_mesh_that_grows_with_the_people():
     assert abs(one[:, 1].min() - people[0][HEAD_TOP, 1]) < 0.06
 
 
-def test_a_folded_limb_and_a_person_without_size_do_no_harm():
-    people = np.stack([np.tile((0.0, 0.0, 3.0), (JOINTS, 1)), np.full((JOINTS, 3), 1e6)])
-    vertices, rgb = BodyMesh().placed(
-        people, np.full((2, JOINTS), np.nan, np.float32), eye_m=np.zeros(3), by_score=True
+def test_nose_and_ears_lie_on_the_head_and_not_within():
+    person = standing((0.5, 0.2, 4), skeleton=BODY25)
+    face = [NOSE, NOSE + 1, NOSE + 2]
+    person[face] = person[HEAD_TOP] + (0.0, 0.09, 0.01)
+    drawn = posed(person)
+    assert np.linalg.norm(drawn[face] - drawn[HEAD_TOP], axis=1) == pytest.approx(HEAD_RADIUS_M)
+    rest = np.delete(np.arange(len(person)), [HEAD_TOP, *face])
+    np.testing.assert_array_equal(drawn[rest], person[rest])
+
+
+@EITHER
+def test_a_folded_limb_and_a_person_without_size_do_no_harm(skeleton):
+    joints = len(skeleton)
+    people = np.stack([np.tile((0.0, 0.0, 3.0), (joints, 1)), np.full((joints, 3), 1e6)])
+    vertices, rgb = mesh_of(joints).placed(
+        people, np.full((2, joints), np.nan, np.float32), eye_m=np.zeros(3), by_score=True
     )
     assert np.isfinite(vertices).all()
     assert np.isfinite(rgb).all()
     assert Floor().texture(people, np.zeros(3)).shape == (TEXELS, TEXELS, 3)
 
 
-def test_the_shadow_lies_below_the_person():
-    floor, person = Floor(), standing((1.0, 0.2, 4.0))
+@EITHER
+def test_the_shadow_lies_below_the_person(skeleton):
+    floor, person = Floor(), standing((1.0, 0.2, 4.0), skeleton=skeleton)
     middle_m = floor.middle(np.array([0.1, 0.0, 4.1]), 1.0)
     assert tuple(middle_m) == (0.0, 1.0, 4.0)
-    lost = floor.texture(np.zeros((0, 16, 3)), middle_m).astype(int) - floor.texture(person[None], middle_m)
+    lost = floor.texture(np.zeros((0, len(skeleton), 3)), middle_m).astype(int) - floor.texture(person[None], middle_m)
     rows, columns = np.nonzero(lost.max(axis=-1) > 3)
     x_m, z_m = (columns.mean() / TEXELS - 0.5) * 8, -(rows.mean() / TEXELS - 0.5) * 8 + 4
     assert (x_m, z_m) == pytest.approx((1.0, 4.0), abs=0.15)
@@ -240,7 +260,7 @@ def test_tails_are_cut_where_somebody_jumps_or_goes():
     assert len(vertices) == len(rgb) == 4 * (LENGTH - 1) * 10
     trails.add([7], standing((3 + 2 * JUMP_M, 0, 3))[None])
     assert trails.mesh() is None
-    trails.add([], np.zeros((0, 16, 3)))
+    trails.add([], np.zeros((0, len(MPII16), 3)))
     assert not trails._past
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from calib.camera import Camera
-from engine.skeleton import BONES, LEFT_JOINTS, MIRROR, RIGHT_JOINTS
+from engine.skeleton import BODY25, skeleton_of
 from realtime.take_joints import CameraJoints
 from realtime.takes import CameraAbout, Row, create_take
 from tests.calib.made_rig import looking
@@ -50,7 +50,7 @@ class Scene:
         return (np.arange(count) + 0.37 * camera) / self.rate_hz + 1.0
 
     def people_m(self, camera: int) -> np.ndarray:
-        """(frames, people, 16, 3) in the camera's axes."""
+        """(frames, people, joints, 3) in the camera's axes."""
         name, lens = list(self.cameras.items())[camera]
         who = [w for w in (self.walker, self.second) if w is not None]
         if name in self.other_in:
@@ -77,7 +77,7 @@ class Scene:
         px = np.stack([lens.project(person) for person in people[:, 0]])
         rng = np.random.default_rng(camera)
         if list(self.cameras)[camera] in self.mirrored:
-            px = (lens.width - 1, 0) + px[:, MIRROR] * (-1, 1)
+            px = (lens.width - 1, 0) + px[:, self.walker.skeleton.mirror] * (-1, 1)
         px = px + rng.normal(0, noise_px, px.shape)
         count, none = len(px), np.zeros(0, np.int64)
         looked = np.arange(0, count, 30, dtype=np.int64)
@@ -86,8 +86,8 @@ class Scene:
             frame=np.arange(count, dtype=np.int64),
             time_s=self.rig_s(camera) - self.offset_s * camera,
             px=px,
-            sigma_px=np.full((count, 16), noise_px),
-            score=np.full((count, 16), 0.9),
+            sigma_px=np.full(px.shape[:2], noise_px),
+            score=np.full(px.shape[:2], 0.9),
             presence=np.ones(count),
             weights_hash="a" * 64,
             looked=looked if len(others) else none,
@@ -96,7 +96,7 @@ class Scene:
 
     def engine(self, *, noise: float = 0.004, hash: str = "a" * 64) -> SceneEngine:
         """One that sees what is drawn."""
-        return SceneEngine(noise=noise, weights_sha256=hash, scene=self)
+        return SceneEngine(noise=noise, weights_sha256=hash, scene=self, skeleton=self.walker.skeleton)
 
 
 @dataclass
@@ -121,7 +121,7 @@ class SceneEngine(FakeEngine):
         number, camera = number_in(image_bgr)
         people = self.scene.people_m(camera)[number]
         if list(self.scene.cameras)[camera] in self.scene.mirrored:
-            people = people[:, MIRROR] * (-1, 1, 1)
+            people = people[:, self.skeleton.mirror] * (-1, 1, 1)
         self.people = list(people)
         self.frames += 1
         return FakeEngine.submit(self, image_bgr, boxes, K)
@@ -134,9 +134,9 @@ def drawn(people: np.ndarray, lens: Camera) -> np.ndarray:
     image[height * 2 // 3 :] = 95
     for person in people:
         px = lens.project(person)
-        for child, parent in BONES:
+        for child, parent in skeleton_of(len(person)).bones:
             a, b = (tuple(int(v) for v in np.clip(np.round(px[j] * 8), -(2**14), 2**14)) for j in (child, parent))
-            colour = (200, 120, 40) if child in RIGHT_JOINTS else (40, 140, 240) if child in LEFT_JOINTS else (235,) * 3
+            colour = (200, 120, 40) if child in BODY25.right else (40, 140, 240) if child in BODY25.left else (235,) * 3
             cv2.line(image, a, b, colour, 5, cv2.LINE_AA, 3)
     return image
 
