@@ -25,7 +25,7 @@ def backbone_start(architecture: Architecture, backbone: str, photos: Sequence[S
     """The tensors of a network whose backbone is pretrained, the rest as `PoseResNet` begins.
 
     `backbone` is a torchvision checkpoint, a folder of them (`resnet50-*.pth`), or `open-nsfw`, whose batch statistics
-    are measured on `photos`; from a folder, a network of half width takes open-nsfw. WeightsError where it does not fit.
+    are measured on `photos`; with a folder, a network of half width takes open-nsfw. WeightsError: it does not fit.
     """
     network = PoseResNet(architecture)
     half = architecture.backbone == 50 and architecture.width == 0.5 and architecture.stride_first

@@ -32,11 +32,11 @@ from train.calibrate_score import auroc
 from train.datasets.coco import read_person_free_squares
 from train.datasets.human36m import holds_human36m, read_human36m
 from train.datasets.inf3dhp import holds_inf3dhp, read_inf3dhp
-from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
+from train.datasets.labelled2d import DatasetError, judged_names, read_labelled2d, torso_labelled
 from train.datasets.lsp import holds_lsp, read_lsp
 from train.datasets.mpii import holds_mpii, read_mpii
 from train.datasets.openpose import LabelledVideo, read_labelled_videos
-from train.datasets.sample import ASSUMED_FOV_DEG, Sample
+from train.datasets.sample import ASSUMED_FOV_DEG, Sample, resized
 from train.datasets.synthetic import read_people_3d
 from train.figures import Figures, figures_2d, head_figures, score_figures
 from train.metrics import n_mpjpe_mm, p_mpjpe_mm
@@ -79,9 +79,9 @@ def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[F
     """The frozen test list where the folder has it, else every photo with its torso labelled; presence in each."""
     photos = read_lsp(folder).samples if holds_lsp(folder) else read_labelled2d(folder).all
     samples = [s for s in photos if torso_labelled(s)]
-    test = frozen_list("lspet_test_500")
+    test = judged_names()
     listed = [s for s in samples if s.name in test]
-    chosen = listed or samples
+    chosen = [s.with_joints(engine.skeleton) for s in listed or samples]
     what = f"{folder.name}, test list of {len(listed)}" if listed else f"{folder.name}, all {len(samples)}"
     with_box, without = [], []
     for i, sample in enumerate(chosen):
@@ -114,7 +114,7 @@ def _judged_by_protocol(folder: Path, engine: Engine, step: Progress) -> list[Fi
 
 def judge_mpii(folder: Path, engine: Engine, *, step: Progress) -> list[Figures]:
     """PCKh@0.5 and PCK@0.2 on MPII's validation part, with the box of the labelled joints."""
-    samples = read_mpii(folder, "valid").samples
+    samples = [s.with_joints(engine.skeleton) for s in read_mpii(folder, "valid").samples]
     px = []
     for i, sample in enumerate(samples):
         px.append(_in_own_box(sample, engine).px)
@@ -150,8 +150,8 @@ def _judged_renderings(folder: Path, engine: Engine, step: Progress) -> Figures:
         px.append(joints.px)
         predicted.append(lift(camera, camera.to_crop(joints.px), joints.depth, root_z_m=person.root_z_m))
         step(i + 1, len(people))
-    true_px = np.stack([p.sample.joints_px for p in people]).astype(np.float64)
-    inside = np.stack([p.inside for p in people])
+    true_px = np.stack([p.sample.with_joints(engine.skeleton).joints_px for p in people]).astype(np.float64)
+    inside = np.stack([resized(p.inside, len(engine.skeleton)) for p in people]) > 0
     true = np.stack([p.joints_m for p in people])
     figures = figures_2d(f"{folder.name}, {len(people)} rendered people", np.stack(px), true_px, inside)
     first = slice(len(MPII16))  # errors are of these joints, whatever else the network says
@@ -170,9 +170,10 @@ def _judged_video(folder: Path, video: LabelledVideo, engine: Engine, step: Prog
             people.append(max(pipeline(frame).people, key=lambda p: p.joints.box.side_px, default=None))
             step(len(people), len(video.joints))
     n = min(len(people), len(video.joints))
-    true, labelled = video.joints[:n, :, :2], video.joints[:n, :, 2] > 0
+    joints = np.stack([resized(np.nan_to_num(of_frame), len(engine.skeleton)) for of_frame in video.joints[:n]])
+    true, labelled = joints[..., :2].astype(np.float64), joints[..., 2] > 0
     px = np.stack([_px(None if p is None else p.joints, engine.skeleton) for p in people[:n]])
-    figures = figures_2d(f"{folder.name} {video.path.stem}, no box given", px, np.nan_to_num(true), labelled)
+    figures = figures_2d(f"{folder.name} {video.path.stem}, no box given", px, true, labelled)
     if video.reference_m is None:
         return figures
     limbs = list(LIMB_JOINTS)

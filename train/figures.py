@@ -68,8 +68,6 @@ def figures_2d(
     labelled: Bool[ndarray, "n joints"],
 ) -> Figures:
     """PCK within 0.2 torso lengths, how many were found (not NaN), and how often left and right are exchanged."""
-    common = min(predicted.shape[1], true.shape[1])
-    predicted, true, labelled = predicted[:, :common], true[:, :common], labelled[:, :common]
     hits, counts = pck_hits(predicted, true, labelled)
     with np.errstate(invalid="ignore"):
         shares = hits.sum(0) / counts.sum(0)
@@ -79,7 +77,7 @@ def figures_2d(
         "pck_at_0.2": float(hits.sum() / counts.sum()),
         "swap_rate": swap_rate(predicted, true, labelled),
     }
-    if common > max(EXTREMITIES) and labelled[:, list(EXTREMITIES)].any():
+    if predicted.shape[1] > max(EXTREMITIES) and labelled[:, list(EXTREMITIES)].any():
         numbers["pck_at_0.2_extremities"] = share(*pck_hits(predicted, true, labelled, joints=EXTREMITIES))
     joints = (MPII16.names[j] for j in LIMB_JOINTS)
     return Figures(name, numbers, {j: float(share) for j, share in zip(joints, shares, strict=True)})

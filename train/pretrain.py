@@ -24,7 +24,7 @@ from train.calibrate_score import auroc, expected_calibration_error, fit_score_m
 from train.crops_seen import predict
 from train.datasets.catalogue import terms_of
 from train.datasets.found import Found, Kind, find_datasets
-from train.datasets.labelled2d import DatasetError, frozen_list, torso_labelled
+from train.datasets.labelled2d import VALIDATION_LISTS, DatasetError, frozen_list, judged_names, torso_labelled
 from train.datasets.sample import Sample
 from train.fit import Phase, PoseTraining, Recipe, fit
 from train.metrics import pck_hits, swap_rate
@@ -38,9 +38,6 @@ from train.synthetic.sources import SourceFolders, Sources
 _log = logging.getLogger(__name__)
 # shares of a batch by kind of data; kinds that are absent leave their share to the others
 SHARES: dict[Kind, float] = {"labelled": 0.38, "captured": 0.3, "pseudo": 0.14, "synthetic": 0.42, "background": 0.06}
-# in this order of precedence; people of the test lists are only judged
-VALIDATION_LISTS = {"lspet": "lspet_validation_300", "coco": "coco_validation_199"}
-TEST_LISTS = ("lspet_test_500", "coco_test_228")
 # of photos that are on no frozen list, every so many judge; with fewer than that a figure means nothing
 VALIDATION_EVERY, VALIDATION_MIN = 20, 8
 # the score map is fitted on boxes that fit, and on wider ones as a search has them
@@ -220,7 +217,7 @@ def pools_of(found: Sequence[Found]) -> tuple[list[Pool], dict[str, list[Sample]
             f"{len(labelled)} labelled photos are too few to choose a model by; "
             f"give at least {VALIDATION_MIN * VALIDATION_EVERY} with both shoulders and hips labelled"
         )
-    held_out = frozenset[str]().union(*map(frozen_list, TEST_LISTS))
+    held_out = judged_names()
     held_out |= {s.name for validation in validations.values() for s in validation}
     pools = []
     for kind, share in SHARES.items():

@@ -8,19 +8,27 @@ import pytest
 from engine.skeleton import LSP14_TO_MPII16
 from train.datasets.coco import read_person_free, read_person_free_squares
 from train.datasets.found import find_datasets
-from train.datasets.labelled2d import DatasetError, frozen_list, read_labelled2d, torso_labelled
+from train.datasets.labelled2d import (
+    TEST_LISTS,
+    VALIDATION_LISTS,
+    DatasetError,
+    frozen_list,
+    judged_names,
+    read_labelled2d,
+    torso_labelled,
+)
 from train.datasets.openpose import read_labelled_videos
 
 
 def test_lsp_joints_land_where_mpii16_has_them(tiny_lsp):
     folder, joints = tiny_lsp
-    sample = read_labelled2d(folder)[0]
+    sample = read_labelled2d(folder).human[0]
     assert np.allclose(sample.joints_px[list(LSP14_TO_MPII16)], joints[0, :, :2])
     assert np.allclose(sample.joints_px[6], joints[0, 2:4, :2].mean(axis=0))
 
 
 def test_unlabelled_joints_weigh_nothing_and_poor_people_are_left_out(tiny_lsp):
-    samples = read_labelled2d(tiny_lsp[0])
+    samples = read_labelled2d(tiny_lsp[0]).human
     assert len(samples) == 2
     assert not samples[1].weight[2].any()
     assert not samples[1].weight[6].any()  # a pelvis needs both hips
@@ -40,13 +48,21 @@ def test_folders_are_told_by_their_content(tiny_lsp, tmp_path_factory):
 
 
 def test_the_frozen_lists_are_disjoint_and_complete():
-    test, validation = frozen_list("lspet_test_500"), frozen_list("lspet_validation_300")
-    assert (len(test), len(validation)) == (500, 300)
-    assert not test & validation
+    names = [*TEST_LISTS, *VALIDATION_LISTS.values()]
+    assert [len(frozen_list(name)) for name in names] == [500, 228, 300, 199]
+    assert len(frozenset().union(*map(frozen_list, names))) == 1227
+    assert judged_names() == frozen_list("lspet_test_500") | frozen_list("coco_test_228")
+
+
+def test_the_lists_of_coco_are_those_of_its_picture_numbers(shared_data):
+    with np.load(shared_data / "labelled2d" / "coco_new" / "coco_new_joints.npz") as table:
+        names, number = table["image"], table["coco_id"]
+    assert frozen_list("coco_test_228") == set(names[number % 10 == 0])
+    assert frozen_list("coco_validation_199") == set(names[number % 10 == 5])
 
 
 def test_the_frozen_lists_are_the_smallest_hashes_of_the_real_names(shared_data):
-    samples = read_labelled2d(shared_data / "labelled2d" / "lspet")
+    samples = read_labelled2d(shared_data / "labelled2d" / "lspet").human
     names = sorted((s.name for s in samples if torso_labelled(s)), key=lambda n: hashlib.sha256(n.encode()).hexdigest())
     assert set(names[:500]) == frozen_list("lspet_test_500")
     assert set(names[500:800]) == frozen_list("lspet_validation_300")

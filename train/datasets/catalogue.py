@@ -130,7 +130,7 @@ KNOWN = (
         "docs/datasets.md: the layout",
         "those of their photos",
         lambda f: any(f.glob("*_joints.npz")) and any(f.glob("*.zip")),
-        _whole(read_labelled2d),
+        _whole(lambda folder: read_labelled2d(folder).all),
     ),
     Known(
         "COCO people",

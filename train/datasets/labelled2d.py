@@ -45,6 +45,9 @@ DERIVED_WEIGHT = 0.5
 # the head of pseudo-labelled photos is computed from face landmarks, median error 0.08-0.09 torso
 PSEUDO_HEAD_WEIGHT = 0.4
 THORAX_TOWARDS_NECK = 0.3
+# frozen lists: the first validation list chooses, the others are reported; people of the test lists are only judged
+VALIDATION_LISTS = {"lspet": "lspet_validation_300", "coco": "coco_validation_199"}
+TEST_LISTS = ("lspet_test_500", "coco_test_228")
 PCK_SHARE = 0.2  # of the torso: nearer is right
 # tables whose pictures were brought back to a guessed aspect: by how much of it a person's width may be wrong
 UNSURE_WIDTHS = {"people416": 1 / 8}
@@ -123,6 +126,11 @@ def _rows(path: Path) -> _Rows:
     return _Rows(zips, names, joints, kinds == "pseudo", more)
 
 
+def judged_names() -> frozenset[str]:
+    """The photos of all test lists."""
+    return frozenset[str]().union(*map(frozen_list, TEST_LISTS))
+
+
 def exchanged_by(
     limbs_px: Float32[ndarray, "12 2"], joints_px: Float32[ndarray, "joints 2"], labelled: Bool[ndarray, "joints"]
 ) -> float:
@@ -143,7 +151,7 @@ def torso_labelled(sample: Sample) -> bool:
 
 
 def frozen_list(name: str) -> frozenset[str]:
-    """Names of a committed list: `lspet_test_500` or `lspet_validation_300`."""
+    """Names of a committed list: one of `TEST_LISTS` or of `VALIDATION_LISTS`."""
     text = resources.files("train.datasets").joinpath("lists", f"{name}.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 

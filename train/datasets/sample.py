@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, Shaped, UInt8
 from numpy import ndarray
 
 from calib.camera import Camera
@@ -133,7 +133,7 @@ def boxed(weight: Float32[ndarray, "joints 3"]) -> Int64[ndarray, "labelled"]:
     return np.flatnonzero(weight[: len(MPII16), 0] > 0)
 
 
-def resized(rows: Float32[ndarray, "joints ..."], count: int) -> Float32[ndarray, "count ..."]:
+def resized(rows: Shaped[ndarray, "joints ..."], count: int) -> Float32[ndarray, "count ..."]:
     """The first `count` rows; zeros where there are fewer."""
     new = np.zeros((count, *rows.shape[1:]), np.float32)
     new[: len(rows)] = rows[:count]
