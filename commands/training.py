@@ -68,7 +68,7 @@ def pretrain(
     preset: Annotated[
         str,
         typer.Option(
-            help="Recipe: default; continue (with --warm-start); small (for comparisons); "
+            help="Recipe: default; continue (with --warm-start); standing (without an end); small (for comparisons); "
             "paper or paper-supervised (docs/reproduce.md)."
         ),
     ] = "default",
@@ -80,7 +80,10 @@ def pretrain(
         int | None, typer.Option(min=1, help="Of the paper's presets, instead of --hours; 130 if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    warm_start: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to begin with.")] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Train in so many processes that share each batch: on two cores two of them.")
+    ] = 1,
+    warm_start: Annotated[str | None, typer.Option(metavar="lite|FILE", help="Weights to begin with.")] = None,
     backbone: Backbone = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="cbam|wasp|lateral|occlusion", help="Leave a part out, for an ablation.")
@@ -104,7 +107,7 @@ def pretrain(
     from train.paper.stages import SUPERVISION
     from train.pretrain import PARTS, PRESETS, recipe_for
     from train.pretrain import pretrain as run_pretrain
-    from train.ranks import is_first
+    from train.ranks import is_first, run_in_processes
 
     if weights not in ARCHITECTURES:
         raise typer.BadParameter(f"--weights is one of {', '.join(ARCHITECTURES)}, not {weights}")
@@ -125,6 +128,8 @@ def pretrain(
         return
     if out is None:
         raise typer.BadParameter("give --out FOLDER for the run, or --pack FILE to carry the data elsewhere")
+    if processes > 1 and (status := run_in_processes(processes)) is not None:
+        raise typer.Exit(status)
     if preset in SUPERVISION:
         _as_the_paper(datasets, out, weights, preset, epochs, seed, left_out, backbone)
         return

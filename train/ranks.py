@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +14,20 @@ import torch
 from torch import Tensor, distributed
 
 POLL_S = 0.5
+
+
+def run_in_processes(count: int) -> int | None:
+    """Run this very command in so many processes by torchrun; its exit status. None: this is one of them."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return None
+    threads = str(max((os.cpu_count() or 1) // count, 1))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", "run"]
+    process = subprocess.Popen([*command, *sys.argv[1:]], env={**os.environ, "OMP_NUM_THREADS": threads})
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # Ctrl-C reaches the others as well: they save where they are
+            process.send_signal(signal.SIGTERM)
 
 
 def launched() -> tuple[int, int]:

@@ -124,7 +124,7 @@ def test_pretraining_makes_weights_that_load_and_can_be_judged(tmp_path, small_l
     assert 0 <= figures[0].numbers["score_ece"] <= 1
     assert "label's box" in table(figures)
     monkeypatch.setitem(ARCHITECTURES, "lite", replace(TINY, lateral=True))  # weights that have none can be given them
-    warm = pretrain([small_lsp], tmp_path / "warm", name="lite", recipe=recipe, warm_start=done.weights)
+    warm = pretrain([small_lsp], tmp_path / "warm", name="lite", recipe=recipe, warm_start=str(done.weights))
     learned = [value for key, value in read_weights(warm.weights).state.items() if key.startswith("lateral.")]
     assert len(learned) == 3
     assert all(value.abs().max() > 0 for value in learned)
