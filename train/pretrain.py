@@ -75,8 +75,8 @@ PRESETS = {
     "default": Preset(((0.68, 0.5, 0.4), (1.0, 1.0, 0.4))),
     # for weights that were trained already: small crops and large steps would first undo what they know
     "continue": Preset(((1.0, 1.0, 0.4),), learning_rate=4e-4),
-    # without an end: each sitting goes on where the last one was, and `continue` ends it. Edges and colours of the stem are
-    # learned long before: without their backward pass a step takes a fifth less
+    # without an end: each sitting goes on where the last one was, and `continue` ends it. The stem learned its edges
+    # and colours long before: without its backward pass a step takes a fifth less
     "standing": Preset(((1.0, 1.0, 0.45),), learning_rate=5e-4, schedule="flat", frozen=STEM, lean=True, batch=32),
     # for comparisons: small crops alone teach within minutes what a part is worth
     "small": Preset(((1.0, 0.5, 0.4),)),
