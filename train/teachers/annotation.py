@@ -15,13 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 from numpy import ndarray
 
-from engine.skeleton import L_HIP, LIMB_JOINTS, MPII16, R_HIP, ROOT, THORAX, UPPER_NECK
+from engine.skeleton import L_SHOULDER, LIMB_JOINTS, MPII16, R_SHOULDER, ROOT, THORAX, UPPER_NECK
 from realtime.progress import Step
 from train.datasets.labelled2d import PCK_SHARE
 from train.datasets.photo_points import APART_MAX_M
 from train.datasets.photo_points import LIMBS as ROWS
-from train.teachers.blazepose import L_SHOULDER as L_SHOULDER_ROW
-from train.teachers.blazepose import R_HIP as R_HIP_ROW
+from train.teachers.blazepose import TORSO as TORSO_ROWS
 from train.teachers.blazepose import Network, look
 from train.teachers.joints import from_blazepose
 from train.teachers.photo_tables import Photos, TeacherTable, read_photos, write_table
@@ -72,7 +71,7 @@ def annotate(folder: Path, network: Network, *, out: Path | None = None, step: S
     total, before = sum(len(photos.images) for photos in tables), 0
     annotated = []
     for photos in tables:
-        said = _seen(photos, network, out, lambda n, at=before: step(at + n, total, photos.stem))
+        said = _seen(photos, network, out, lambda n, at=before, of=photos.stem: step(at + n, total, of))
         depth_px, weight = depth_of(photos, said)
         paths = (out / f"{photos.stem}_depth.npz", out / f"{photos.stem}_teacher.npz")
         write_table(paths[0], {"image": photos.images, "rel_depth_px": depth_px, "depth_weight": weight})
@@ -120,16 +119,15 @@ def depth_of(photos: Photos, said: TeacherTable) -> tuple[Float32[ndarray, "n 16
 
 
 def believed(photos: Photos, said: TeacherTable) -> Bool[ndarray, "n 16"]:
-    """Which joints' depth may be used; the trunk's where the limb joints are that it is made of."""
+    """Which joints' depth may be used: of the limb joints, the pelvis, and the trunk above good shoulders."""
     apart = _apart_torso(photos, said)
     near = apart < NEAR_TORSO
     counts = near.sum(axis=1) >= NEAR_SHARE * np.maximum(np.isfinite(apart).sum(axis=1), 1)
     sure = said.columns["mirror_depth_m"][:, list(ROWS)].astype(np.float64) < APART_MAX_M
     good = np.zeros((len(near), len(MPII16)), bool)
     good[:, LIMBS] = near & sure & counts[:, None]
-    good[:, ROOT] = good[:, [R_HIP, L_HIP]].all(axis=1)
-    shoulders = [joint for joint in LIMBS if MPII16.names[joint].endswith("shoulder")]
-    good[:, [THORAX, UPPER_NECK]] = good[:, shoulders].all(axis=1, keepdims=True)
+    good[:, ROOT] = counts
+    good[:, [THORAX, UPPER_NECK]] = good[:, [R_SHOULDER, L_SHOULDER]].all(axis=1, keepdims=True)
     return good
 
 
@@ -139,7 +137,7 @@ def _apart_torso(photos: Photos, said: TeacherTable) -> Float64[ndarray, "n 12"]
     The torso is the label's, where that lacks a corner the network's.
     """
     px33 = said.columns["px33"].astype(np.float64)
-    own_px = np.linalg.norm(px33[:, L_SHOULDER_ROW] - px33[:, R_HIP_ROW], axis=1)
+    own_px = np.linalg.norm(px33[:, TORSO_ROWS[0]] - px33[:, TORSO_ROWS[1]], axis=1)
     labelled_px = photos.torso_px()
     torso_px = np.where(np.isfinite(labelled_px), labelled_px, own_px)
     off_px = np.linalg.norm(px33[:, list(ROWS)] - photos.joints_px[:, LIMBS], axis=2)

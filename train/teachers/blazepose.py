@@ -25,10 +25,11 @@ from train.teachers.region import Region
 
 SIDE_PX = 256
 POINTS = 33
-L_SHOULDER, R_HIP = 11, 24
+TORSO = (11, 24)  # left shoulder, right hip
 # the point that takes a point's place in the mirror image: after the nose, eyes and mouth, pairs of left and right
 MIRROR = (0, 4, 5, 6, 1, 2, 3, *(row for left in range(7, POINTS, 2) for row in (left + 1, left)))
 PRESENT = 0.5  # the network's own yes or no to somebody being there
+MAGIC = b"TFL3"  # of every TFLite file, after its first offset
 PACKAGE = "@mediapipe/pose@0.5.1675469404"
 GET = f"get it: `npm pack {PACKAGE}`, in it package/pose_landmark_heavy.tflite"
 OUTPUTS = {"Identity": 195, "Identity_1": 1, "Identity_4": 117}  # five numbers of 39 points; presence; metres
@@ -68,12 +69,14 @@ class BlazePose:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         if not path.is_file():
             raise TeacherError(f"no file {path}; {GET}")
-        core = ov.Core()
+        core, content = ov.Core(), path.read_bytes()
         try:
+            if content[4:8] != MAGIC:
+                raise ValueError("not TFLite")
             model = core.read_model(path)
             sizes = {name: output.shape[1] for output in model.outputs for name in output.names}
             fits = list(model.input(0).shape) == [1, SIDE_PX, SIDE_PX, 3] and OUTPUTS.items() <= sizes.items()
-        except (RuntimeError, IndexError):
+        except (RuntimeError, ValueError, IndexError):
             fits = False
         if not fits:
             raise TeacherError(f"{path} is not MediaPipe's network for poses (pose_landmark_heavy.tflite); {GET}")
@@ -82,7 +85,7 @@ class BlazePose:
         if threads is not None:
             hints["INFERENCE_NUM_THREADS"] = threads
         self._request = core.compile_model(model, "CPU", hints).create_infer_request()
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(content).hexdigest()
         self.name = f"MediaPipe's {path.stem} {sha256[:12]} (Apache-2.0)"
 
     def __call__(self, rgb: Float32[ndarray, "256 256 3"]) -> Output:
@@ -112,7 +115,7 @@ class Points:
     @property
     def torso_px(self) -> float:
         """Left shoulder to right hip."""
-        return float(np.linalg.norm(self.px[L_SHOULDER] - self.px[R_HIP]))
+        return float(np.linalg.norm(self.px[TORSO[0]] - self.px[TORSO[1]]))
 
     @property
     def present(self) -> bool:

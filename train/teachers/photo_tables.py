@@ -14,10 +14,10 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 from numpy import ndarray
 
-from engine.skeleton import L_SHOULDER, LSP14_TO_MPII16, MPII16, R_SHOULDER, THORAX, UPPER_NECK
+from engine.skeleton import L_SHOULDER, LSP14_TO_MPII16, MPII16, R_HIP, R_SHOULDER, THORAX, UPPER_NECK
 from train.datasets.damage import DAMAGED, said
 from train.datasets.labelled2d import THORAX_TOWARDS_NECK, DatasetError
 from train.datasets.sample import decode_jpeg
@@ -45,7 +45,7 @@ class Photos:
 
     def torso_px(self) -> Float64[ndarray, "n"]:
         """Left shoulder to right hip; NaN where one is not labelled."""
-        return np.linalg.norm(self.joints_px[:, L_SHOULDER] - self.joints_px[:, MPII16.names.index("r_hip")], axis=1)
+        return np.linalg.norm(self.joints_px[:, L_SHOULDER] - self.joints_px[:, R_HIP], axis=1)
 
     def pictures(self, rows: ndarray) -> Iterator[tuple[int, UInt8[ndarray, "h w 3"]]]:
         """Some rows and their pictures. DatasetError where one cannot be read."""
@@ -140,7 +140,7 @@ class TeacherTable:
         write_table(path, {"image": self.images, **self.columns, "teacher": np.array(self.teacher), **more})
 
 
-def write_table(path: Path, arrays: Mapping[str, ndarray | Float32[ndarray, "..."]]) -> None:
+def write_table(path: Path, arrays: Mapping[str, ndarray]) -> None:
     """An npz, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     try:

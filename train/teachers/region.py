@@ -38,7 +38,10 @@ class Region:
         image, shrink = image_bgr, np.ones(2)
         if (times := int(self.side_px / size_px)) > 1:
             small = max(round(width / times), 1), max(round(height / times), 1)
-            image, shrink = cv2.resize(image_bgr, small, interpolation=cv2.INTER_AREA), np.divide(small, (width, height))
+            image, shrink = (
+                cv2.resize(image_bgr, small, interpolation=cv2.INTER_AREA),
+                np.divide(small, (width, height)),
+            )
         to_crop = self.crop_from_picture * (size_px / self.side_px)
         # pixels of the smaller picture to those of the picture, then to those of the crop
         center = (size_px - 1) / 2 + to_crop @ (0.5 / shrink - 0.5 - self.center_px)
@@ -52,7 +55,7 @@ class Region:
 
 def region_around(px: Float64[ndarray, "joints 2"]) -> Region | None:
     """Around joints of either skeleton, NaN where unknown; None where no hip or no shoulder is known."""
-    known = np.isfinite(px).all(axis=1)
+    known = np.asarray(np.isfinite(px).all(axis=1))
     hips, shoulders = (_middle(px[list(pair)]) for pair in ((R_HIP, L_HIP), (R_SHOULDER, L_SHOULDER)))
     if hips is None or shoulders is None:
         return None

@@ -47,9 +47,9 @@ def _tile(annotated: Annotated, row: int, image_bgr: UInt8[ndarray, "h w 3"]) ->
     deep[: len(labels)] = annotated.depth_weight[row] > 0
     for child, parent in rods_of(len(joints)):
         if np.isfinite(px[[child, parent]]).all():
-            ends = [tuple(np.round(16 * px[joint]).astype(int).tolist()) for joint in (child, parent)]
+            a, b = np.round(16 * px[[child, parent]]).astype(int).tolist()
             thick = 3 if deep[parent] and (deep[child] or child >= len(labels)) else 1
-            cv2.line(tile, *ends, bgr(side_rgb(child)), thick, cv2.LINE_AA, shift=4)
+            cv2.line(tile, a, b, bgr(side_rgb(child)), thick, cv2.LINE_AA, shift=4)
     for x, y in rings[np.isfinite(rings).all(axis=1)]:
         cv2.circle(tile, (round(float(x)), round(float(y))), 3, LABEL_BGR, 1, cv2.LINE_AA)
     return tile
