@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import skeleton_of
 from train.datasets.coco_people import read_coco_people
 from train.datasets.human36m import holds_human36m, read_human36m
 from train.datasets.inf3dhp import holds_inf3dhp, read_inf3dhp
@@ -85,7 +85,8 @@ def facts_of(samples: Sequence[Sample]) -> dict[str, object]:
         return facts
     labelled = np.mean([s.weight[:, 0] > 0 for s in people], axis=0)
     facts["box_side_px_median"] = round(float(np.median([s.box.side_px for s in people if s.box])), 1)
-    facts["labelled_share"] = {n: round(float(v), 3) for n, v in zip(JOINT_NAMES, labelled, strict=True)}
+    names = skeleton_of(len(labelled)).names
+    facts["labelled_share"] = {name: round(float(v), 3) for name, v in zip(names, labelled, strict=True)}
     facts["with_depth"] = sum(bool(s.weight[:, 2].any()) for s in people)
     facts["with_head_box"] = sum(s.head_xyxy is not None for s in people)
     captured = [s.captured for s in people if s.captured]
