@@ -10,8 +10,10 @@ import run
 from engine import user_weights
 from engine.joints import ScoreMap
 from engine.model import Architecture, PoseResNet
+from engine.skeleton import BODY25, MPII16
 from engine.weights import Weights, load_weights, read_weights, write_weights
 from realtime.lens import lens_key, weights_for
+from tests.calib.walker import Walker
 from tests.realtime.takes.walked_take import Scene
 from tests.train.true_labels import labelled_take
 from train.datasets.takes import read_take
@@ -78,6 +80,24 @@ def test_a_take_teaches_and_what_would_hurt_is_not_taken(folder, base, tmp_path)
     assert done.lenses == tuple(sorted(lens_key(lens) for lens in Scene().cameras.values()))
     again = finetune(plan(folder, tmp_path / "run", hours=8 / 3600), base, engine="eager", step=silent)
     assert again.rounds[0].images_seen > only.images_seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "person"), [(BODY25, MPII16), (MPII16, BODY25), (BODY25, BODY25)])
+def test_labels_of_either_skeleton_teach_a_network_of_either(network, person, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE_DATA", str(tmp_path / "data"))
+    take = labelled_take(Scene(seconds=6.0, walker=Walker(seed=3, radius_m=0.6, skeleton=person)), tmp_path / "t")
+    torch.manual_seed(0)
+    tiny = replace(TINY, skeleton=network.name)
+    weights = Weights("tiny", tiny, PoseResNet(tiny).state_dict(), 3, ScoreMap(0.0, 1.0, 0.0), {}, "")
+    write_weights(weights, tmp_path / "tiny.safetensors")
+    done = finetune(
+        plan(take, tmp_path / "run"), read_weights(tmp_path / "tiny.safetensors"), engine="eager", step=silent
+    )
+    assert done.weights.skeleton is network
+    assert read_labels(take).skeleton is person
+    assert (tmp_path / "run" / "per_joint.png").is_file()
+    assert (tmp_path / "run" / "heatmaps.png").is_file()
 
 
 @pytest.mark.slow
