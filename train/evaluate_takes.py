@@ -218,7 +218,7 @@ def _figures(
         name=name,
         kind=kind,
         frames=seen.size,
-        found=float(seen.mean()) if len(seen) else 0.0,
+        found=float(seen.mean()) if seen.size else 0.0,
         mpjpe_mm=mean_mm(errors.mpjpe),
         n_mpjpe_mm=mean_mm(errors.n_mpjpe),
         p_mpjpe_mm=mean_mm(errors.p_mpjpe),
