@@ -61,9 +61,10 @@ def _read(folder: Path) -> Iterator[Found]:
                 if samples:
                     yield Found(folder, kind, samples)
     elif any(folder.glob("shard_*.npz")):
-        if any(read_shard(path).split == "test" for path in sorted(folder.glob("shard_*.npz"))[:1]):
+        first = read_shard(min(folder.glob("shard_*.npz")))
+        if first.split == "test":
             raise DatasetError(f"{folder} was rendered to judge by (--split test); leave it out of a training")
-        yield Found(folder, "synthetic", read_synthetic(folder))
+        yield Found(folder, "background" if first.empty else "synthetic", read_synthetic(folder))
     elif holds_mpii(folder):
         yield _found("labelled", read_mpii(folder))
     elif holds_lsp(folder):

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from engine.crop import box_around, crop_px_from_units
 from engine.skeleton import CORE
-from train.datasets.sample import Sample
+from train.datasets.sample import Sample, background
 from train.synthetic.shards import Shard, read_shard
 
 # a hidden joint of a rendered person is known exactly, but nobody could see it
@@ -41,7 +41,7 @@ def read_people_3d(folder: Path) -> list[Person3d]:
     people = []
     for path in sorted(folder.glob("shard_*.npz")):
         shard = read_shard(path)
-        if not np.isfinite(shard.root_z_m).all():
+        if shard.empty or not np.isfinite(shard.root_z_m).all():
             continue
         for sample in samples_of(shard, path.stem):
             z_m = float(shard.root_z_m[int(sample.name.rsplit("/", 1)[1])])
@@ -54,6 +54,8 @@ def read_people_3d(folder: Path) -> list[Person3d]:
 
 def samples_of(shard: Shard, name: str) -> list[Sample]:
     """A shard's samples; one without `MIN_INSIDE` joints inside its picture is left out."""
+    if shard.empty:
+        return [background(f"{name}/{i}", jpeg) for i, jpeg in enumerate(shard.jpegs)]
     samples = []
     for i, jpeg in enumerate(shard.jpegs):
         units, depth = shard.units[i].astype(np.float64), shard.depth[i]

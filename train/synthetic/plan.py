@@ -7,11 +7,11 @@ camera that is rendered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -70,6 +70,7 @@ class Plan:
     uncovered: Bool[ndarray, "joints"]  # joints that nothing laid over the picture hides
     laid_over: UInt8[ndarray, "s s 4"] | None  # BGR times alpha, alpha
     shot: Shot
+    empty: bool = False  # nobody is there: clothes and things
 
 
 def random_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -> Plan:
@@ -101,6 +102,17 @@ def random_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -
         laid_over=laid_over,
         shot=random_shot(rng, size_px),
     )
+
+
+def empty_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -> Plan:
+    """What is taken for a person and is none: clothes that hang, or lie as somebody sat, and things before them.
+
+    The same generator state gives the same plan.
+    """
+    plan = random_plan(rng, size_px=size_px, sources=sources, body=body)
+    hung = tuple(replace(someone, hanging=True) for someone in plan.people)
+    over = things_over(sources, size_px, rng, count=int(rng.integers(1, 4))) if rng.random() < 0.6 else plan.laid_over
+    return replace(plan, people=hung, laid_over=over, uncovered=np.zeros_like(plan.uncovered), empty=True)
 
 
 def random_pose(rng: Generator, sources: Sources) -> Pose:
@@ -173,10 +185,25 @@ def _company(
 
 def _laid_over(view: View, sources: Sources, rng: Generator) -> UInt8[ndarray, "s s 4"] | None:
     """Things in front, in three samples of ten, and the grey outside the frame, in half of those that see it."""
-    n = view.crop.size_px
-    layer = np.zeros((n, n, 4), np.float32)
     things = int(rng.choice(3, p=[0.7, 0.2, 0.1]))
-    for _ in range(things):
+    layer = _things(sources, view.crop.size_px, rng, things)
+    outside = _outside_frame(view)
+    grey = rng.random() < 0.5
+    if grey:
+        layer[outside] = (OUTSIDE_GREY, OUTSIDE_GREY, OUTSIDE_GREY, 255)
+    if not things and not (grey and outside.any()):
+        return None
+    return (layer + 0.5).astype(np.uint8)
+
+
+def things_over(sources: Sources, size_px: int, rng: Generator, *, count: int) -> UInt8[ndarray, "s s 4"]:
+    """Things at random places: BGR times alpha, alpha."""
+    return (_things(sources, size_px, rng, count) + 0.5).astype(np.uint8)
+
+
+def _things(sources: Sources, n: int, rng: Generator, count: int) -> Float32[ndarray, "s s 4"]:
+    layer = np.zeros((n, n, 4), np.float32)
+    for _ in range(count):
         thing = random_occluder(sources, n, rng)
         h, w = min(thing.shape[0], n), min(thing.shape[1], n)
         y, x = rng.integers(n - h + 1), rng.integers(n - w + 1)
@@ -185,13 +212,7 @@ def _laid_over(view: View, sources: Sources, rng: Generator) -> UInt8[ndarray, "
         part *= 1 - alpha
         part[..., :3] += thing[:h, :w, :3] * alpha
         part[..., 3:] += 255 * alpha
-    outside = _outside_frame(view)
-    grey = rng.random() < 0.5
-    if grey:
-        layer[outside] = (OUTSIDE_GREY, OUTSIDE_GREY, OUTSIDE_GREY, 255)
-    if not things and not (grey and outside.any()):
-        return None
-    return (layer + 0.5).astype(np.uint8)
+    return layer
 
 
 def _uncovered(

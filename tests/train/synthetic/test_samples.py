@@ -10,6 +10,7 @@ import torch
 
 from engine.crop import camera_matrix, crop_px_from_units
 from engine.skeleton import BODY25, LIMB_JOINTS
+from train.datasets.found import find_datasets
 from train.datasets.synthetic import read_synthetic
 from train.plots import people_sheet
 from train.synthetic.clip import RATE, SIZE_PX, acted, render_clip
@@ -278,3 +279,16 @@ def test_the_script_of_the_clip_walks_waves_and_squats(tiny_body):
 def test_labels_of_a_sample_are_consistent_types(samples):
     assert all(isinstance(s, Synthetic) for s in samples)
     assert {s.units.dtype for s in samples} == {np.dtype(np.float32)}
+
+
+def test_empty_scenes_show_clothes_and_teach_that_nobody_is_there(tmp_path):
+    list(write_shards(tmp_path, 6, seed=4, size_px=96, faces=1500, empty=True))
+    (found,) = find_datasets([tmp_path])
+    assert (found.kind, len(found.samples)) == ("background", 6)
+    assert all(sample.box is None and not sample.weight.any() for sample in found.samples)
+    shard = read_shard(tmp_path / "shard_0004_00000.npz")
+    assert shard.empty
+    assert not shard.visible.any()
+    list(write_shards(tmp_path / "people", 6, seed=4, size_px=96, faces=1500))
+    people = read_shard(tmp_path / "people" / "shard_0004_00000.npz")
+    assert [a != b for a, b in zip(shard.jpegs, people.jpegs, strict=True)] == [True] * 6
