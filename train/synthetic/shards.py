@@ -116,7 +116,7 @@ def write_shards(
             samples += some
             done += len(some)
             yield done
-        write_shard(job.path, samples, split=sources.split)
+        write_shard(job.path, samples, split=sources.split, empty=empty)
 
 
 def _in_processes(jobs: list[ShardJob], done: int, workers: int) -> Iterator[int]:
