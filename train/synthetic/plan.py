@@ -65,9 +65,9 @@ class Plan:
     exposure: float  # of the people against the background
     drop_m: float  # from the subject's lowest point to the floor
     shade: float  # how dark a shadow on the floor is
-    units: Float64[ndarray, "16 2"]
-    depth: Float64[ndarray, "16"]
-    uncovered: Bool[ndarray, "16"]  # joints that nothing laid over the picture hides
+    units: Float64[ndarray, "joints 2"]
+    depth: Float64[ndarray, "joints"]
+    uncovered: Bool[ndarray, "joints"]  # joints that nothing laid over the picture hides
     laid_over: UInt8[ndarray, "s s 4"] | None  # BGR times alpha, alpha
     shot: Shot
 
@@ -77,8 +77,8 @@ def random_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -
     person, pose = body.someone(rng, split=sources.split), random_pose(rng, sources)
     posed = person.posed(pose.turned(_about_y(rng.uniform(0, 2 * np.pi))))
     subject = Someone(posed, random_outfit(rng, sources.textures))
-    view = random_view(rng, posed.joints, person.height_m, size_px)
-    behind, before = _company(rng, body, sources, posed.joints, view)
+    view = random_view(rng, posed.core, person.height_m, size_px)
+    behind, before = _company(rng, body, sources, posed.core, view)
     background = random_background(sources, size_px, rng)
     if rng.random() < 0.3:
         background = cv2.GaussianBlur(background, (0, 0), rng.uniform(0.5, 3.0) * size_px / 160)
@@ -166,7 +166,7 @@ def _company(
         far = -rng.uniform(0.5, 0.9) if front else rng.uniform(0.4, 3.5)
         shift = side * rng.choice([-1, 1]) * rng.uniform(0.45 if front else 0.25, 1.3) + away * far
         # both stand on the same floor
-        shift[1] -= posed.joints[:, 1].min() - joints[:, 1].min()
+        shift[1] -= posed.core[:, 1].min() - joints[:, 1].min()
         (before if front else behind).append(Someone(posed, outfit, (shift[0], shift[1], shift[2])))
     return behind, before
 
@@ -195,10 +195,10 @@ def _laid_over(view: View, sources: Sources, rng: Generator) -> UInt8[ndarray, "
 
 
 def _uncovered(
-    laid_over: UInt8[ndarray, "s s 4"] | None, units: Float64[ndarray, "16 2"], size_px: int
-) -> Bool[ndarray, "16"]:
+    laid_over: UInt8[ndarray, "s s 4"] | None, units: Float64[ndarray, "joints 2"], size_px: int
+) -> Bool[ndarray, "joints"]:
     if laid_over is None:
-        return np.ones(16, bool)
+        return np.ones(len(units), bool)
     px = np.clip(np.floor(crop_px_from_units(units, size_px) + 0.5), 0, size_px - 1).astype(int)
     return laid_over[px[:, 1], px[:, 0], 3] < 128
 

@@ -40,9 +40,9 @@ class Shard:
 
     size_px: int
     jpegs: list[bytes]
-    units: Float32[ndarray, "n 16 2"]
-    depth: Float32[ndarray, "n 16"]
-    visible: Bool[ndarray, "n 16"]
+    units: Float32[ndarray, "n joints 2"]  # of `body25`; shards of the version before have the joints of `mpii16`
+    depth: Float32[ndarray, "n joints"]
+    visible: Bool[ndarray, "n joints"]
     f_over_side: Float32[ndarray, "n"]
     root_z_m: Float32[ndarray, "n"]  # along the crop camera's axis; NaN in shards that were written without
     split: str = "all"  # of the sources

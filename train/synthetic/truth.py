@@ -27,7 +27,7 @@ class Shots:
     """One camera's frames, row by row as in its table."""
 
     time_s: Float64[ndarray, "n"]  # true moments
-    joints_world_m: Float64[ndarray, "n 16 3"]
+    joints_world_m: Float64[ndarray, "n joints 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Truth:
     """The world is a calibrated rig's: z up, floor at z = 0, origin under the first camera. Times are the take's."""
 
     time_s: Float64[ndarray, "n"]  # evenly dense
-    joints_world_m: Float64[ndarray, "n 16 3"]
+    joints_world_m: Float64[ndarray, "n joints 3"]
     cameras: Mapping[str, Camera]
     clocks: Mapping[str, Clock]  # take time = camera time + offset + drift * camera time
     shots: Mapping[str, Shots]
