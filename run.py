@@ -14,15 +14,16 @@ from commands.compiling import compile, export
 from commands.measuring import bench, doctor
 from commands.recording import record, take
 from commands.reproducing import reproduce
+from commands.surveying import datasets
 from commands.synthesising import synth
 from commands.teaching import finetune, label, weights
-from commands.training import datasets, evaluate, pretrain
+from commands.training import evaluate, pretrain
 from commands.watching import demo, live
 
 DEFAULT = "live"
 INTERRUPTED = 130
 COMMANDS = (
-    live, demo, record, take, label, finetune, weights, datasets, pretrain, synth, evaluate, board, calibrate, bench,
+    live, demo, record, take, label, finetune, weights, pretrain, synth, evaluate, board, calibrate, bench,
     compile, export, doctor, reproduce,
 )  # fmt: skip
 
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(datasets, name="datasets")
 
 
 def main(arguments: list[str]) -> int:

@@ -31,6 +31,13 @@ Backbone = Annotated[
         help="Begin with a pretrained backbone: torchvision's ResNet checkpoints (.pth), or the package of `lite`'s.",
     ),
 ]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.tflite",
+        help="With --teacher mediapipe: its network alone, read by OpenVINO; no package is needed.",
+    ),
+]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from commands.options import Device, Engine, Json, Precision, Weights, progress_bar, write_json
+from commands.options import Device, Engine, Json, Model, Precision, Weights, progress_bar, write_json
 
 if TYPE_CHECKING:
     from train.own_rig.finetuning import Finetuned
@@ -25,6 +25,7 @@ def label(
             help="Another program: its joints, npz, once per camera, or one that is installed. Else our own weights.",
         ),
     ] = None,
+    model: Model = None,
     weights: Weights = "auto",
     engine: Engine = "auto",
     device: Device = "auto",
@@ -34,7 +35,9 @@ def label(
     """3D labels for both cameras of a take, without anybody labelling, and a report that says how good they are."""
     from train.own_rig.label_report import lines, summary, write_label_report
 
-    done, said = _labelled(take, teacher, weights, engine, device, precision)
+    if model is not None and teacher != ["mediapipe"]:
+        raise typer.BadParameter("--model FILE goes with --teacher mediapipe")
+    done, said = _labelled(take, teacher, model, weights, engine, device, precision)
     print("\n".join(lines(done, teacher=said)))
     for path in write_label_report(done, teacher=said):
         print(f"wrote {path}")
@@ -44,20 +47,22 @@ def label(
     print(f"next: look at {take / 'labels.html'}, then python run.py finetune {take}")
 
 
-def _labelled(take: Path, teacher, weights, engine, device, precision) -> tuple[Labelled, str]:
+def _labelled(take: Path, teacher, model: Path | None, weights, engine, device, precision) -> tuple[Labelled, str]:
     """The labels and who taught them."""
     from engine.backends import open_engine
     from train.own_rig.detectors import DETECTORS, DetectorTeacher
     from train.own_rig.labelling import label_take
+    from train.own_rig.network_teacher import NetworkTeacher
     from train.own_rig.teachers import FileTeacher, OwnTeacher
+    from train.teachers.blazepose import BlazePose
 
     with progress_bar("frames") as step:
-        if teacher:
+        if teacher and model is None:
             detects = len(teacher) == 1 and teacher[0] in DETECTORS
             other = DetectorTeacher(teacher[0]) if detects else FileTeacher([Path(file) for file in teacher])
             return label_take(take, other, step=step), other.name
         with open_engine(engine, weights, device=device, precision=precision) as opened:
-            own = OwnTeacher(opened)
+            own = OwnTeacher(opened) if model is None else NetworkTeacher(BlazePose(model), opened)
             return label_take(take, own, step=step), own.name
 
 

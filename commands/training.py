@@ -1,4 +1,4 @@
-"""Data and weights: `datasets`, `pretrain`, `evaluate`."""
+"""Weights: `pretrain`, `evaluate`."""
 
 from __future__ import annotations
 
@@ -11,52 +11,6 @@ from commands.options import Backbone, Device, Engine, Json, Precision, Weights,
 
 if TYPE_CHECKING:
     from train.synthetic.sources import SourceFolders
-
-
-def datasets(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Where data sets lie, or one level up.")],
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Pictures with their labels drawn.")] = None,
-    json_file: Json = None,
-) -> None:
-    """Which data sets are here, which are not and how to get them, their terms, what could not be used."""
-    from engine.errors import UserError
-    from train.datasets.catalogue import survey
-
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"no folder {folder}; give the folder that your data sets lie in")
-    entries = survey(folders)
-    for entry in entries:
-        if entry.folder is None:
-            print(f"missing  {entry.known.name}: {entry.known.what}; get it: {entry.known.get} ({entry.known.terms})")
-            continue
-        if entry.error is not None:
-            print(f"damaged  {entry.known.name}: {entry.error}")
-            continue
-        print(f"found    {entry.known.name} in {entry.folder} ({entry.known.terms})")
-        for name, fact in entry.facts.items():
-            print(f"           {name}: {_listed(fact)}")
-        for line in entry.left_out:
-            print(f"           {line}")
-    if out is not None:
-        _draw(entries, out)
-    write_json(json_file, {e.known.name: e.summary() for e in entries})
-
-
-def _listed(fact: object) -> str:
-    if isinstance(fact, dict):
-        return ", ".join(f"{name} {value}" for name, value in fact.items())
-    return ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
-
-
-def _draw(entries, out: Path) -> None:
-    from train.plots import labels_sheet
-
-    out.mkdir(parents=True, exist_ok=True)
-    for entry in entries:
-        if any(sample.box for sample in entry.samples):
-            name = "".join(c if c.isalnum() else "_" for c in f"{entry.known.name} {entry.folder.name}".lower())
-            print(f"wrote {labels_sheet(entry.samples, out / f'{name}.jpg')}")
 
 
 def pretrain(

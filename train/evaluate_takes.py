@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from engine.backends import Engine
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import CORE, skeleton_of
 from realtime.pipeline import Pipeline
 from realtime.progress import Step
 from realtime.take_joints import lens_of
@@ -40,7 +40,7 @@ class KindFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TakeFigures:
-    """One camera, or all of a take, on the held-out part."""
+    """One camera, or all of a take, on the held-out part. Means are over the joints of `mpii16`."""
 
     name: str
     kind: Kind
@@ -49,7 +49,7 @@ class TakeFigures:
     mpjpe_mm: float
     n_mpjpe_mm: float
     p_mpjpe_mm: float
-    per_joint_mm: tuple[float, ...]  # MPJPE of each; NaN where never known
+    per_joint_mm: tuple[float, ...]  # MPJPE of each, also beyond `mpii16`; NaN where never known
     bone_spread: float
     asymmetry: float
     label_noise_mm: float  # estimated; against truth the labels' own MPJPE
@@ -57,7 +57,8 @@ class TakeFigures:
 
     def summary(self) -> dict[str, object]:
         """For a JSON file."""
-        joints = {name: _rounded(mm) for name, mm in zip(JOINT_NAMES, self.per_joint_mm, strict=True)}
+        names = skeleton_of(len(self.per_joint_mm)).names
+        joints = {name: _rounded(mm) for name, mm in zip(names, self.per_joint_mm, strict=True)}
         return {
             "kind": self.kind,
             "frames": self.frames,
@@ -96,7 +97,7 @@ def evaluate_take(folder: Path, engine: Engine, *, step: Step) -> list[TakeFigur
         done += len(wanted)
     agreement = [_against_labels(labels, name, looked[name]) for name in labels.names]
     title = f"{folder.name}, held out"
-    figures = [_figures(title, "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm)))]
+    figures = [_figures(title, "agreement", agreement, looked, float(np.nanmedian(labels.noise_mm[CORE])))]
     if truth is not None:
         exact = [_against_truth(truth, name, looked[name]) for name in labels.names]
         figures.append(_figures(title, "error", exact, looked, label_error_mm(labels, truth)))
@@ -156,7 +157,7 @@ def _look(take: Take, name: str, rows: Int64[ndarray, "n"], engine: Engine, heig
     camera = take.cameras[name]
     lens = replace(lens_of(camera), cam_from_world=None)
     pipeline = Pipeline(engine, lens, smooth=False, height_m=height_m)
-    offsets_m = np.full((len(rows), 16, 3), np.nan)
+    offsets_m = np.full((len(rows), len(engine.skeleton), 3), np.nan)
     for frame in camera.frames(int(rows[0]), int(rows[-1]) + 1) if len(rows) else ():
         people = pipeline(frame).people
         if people:
@@ -167,6 +168,8 @@ def _look(take: Take, name: str, rows: Int64[ndarray, "n"], engine: Engine, heig
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
+    """What was predicted and what is true, of the joints that both sides have."""
+
     predicted_m: Float64[ndarray, "n joints 3"]
     true_m: Float64[ndarray, "n joints 3"]
     known: Bool[ndarray, "n joints"]
@@ -176,12 +179,17 @@ def _against_labels(labels: TakeLabels, name: str, looked: _Looked) -> _Pairs:
     rows = labels.of(name)
     _, at_label, at_look = np.intersect1d(labels.frame[rows], looked.frame, return_indices=True)
     rows = rows[at_label]
-    return _Pairs(looked.offsets_m[at_look], labels.joints_cam_m[rows], labels.kept[rows])
+    return _paired(looked.offsets_m[at_look], labels.joints_cam_m[rows], labels.kept[rows])
 
 
 def _against_truth(truth: Truth, name: str, looked: _Looked) -> _Pairs:
     true_m = true_joints_m(truth, name, looked.frame)
-    return _Pairs(looked.offsets_m, true_m, np.all(np.isfinite(true_m), axis=-1))
+    return _paired(looked.offsets_m, true_m, np.all(np.isfinite(true_m), axis=-1))
+
+
+def _paired(predicted_m: ndarray, true_m: ndarray, known: ndarray) -> _Pairs:
+    joints = min(predicted_m.shape[1], true_m.shape[1])
+    return _Pairs(predicted_m[:, :joints], true_m[:, :joints], known[:, :joints])
 
 
 def label_error_mm(labels: TakeLabels, truth: Truth) -> float:
@@ -189,9 +197,9 @@ def label_error_mm(labels: TakeLabels, truth: Truth) -> float:
     errors = []
     for name in labels.names:
         rows = labels.of(name)
-        true_m = true_joints_m(truth, name, labels.frame[rows])
-        known = labels.kept[rows] & np.isfinite(true_m).all(-1)
-        errors.append(pose_errors(labels.joints_cam_m[rows], np.nan_to_num(true_m), known).mpjpe)
+        true_m = true_joints_m(truth, name, labels.frame[rows])[:, CORE]
+        known = labels.kept[rows][:, CORE] & np.isfinite(true_m).all(-1)
+        errors.append(pose_errors(labels.joints_cam_m[rows][:, CORE], np.nan_to_num(true_m), known).mpjpe)
     return mean_mm(np.concatenate(errors))
 
 
@@ -201,13 +209,11 @@ def _figures(
     predicted_m, true_m, known = (
         np.concatenate([getattr(p, part) for p in pairs]) for part in ("predicted_m", "true_m", "known")
     )
-    seen = np.all(np.isfinite(predicted_m), axis=(1, 2))
-    errors = pose_errors(predicted_m[seen], np.nan_to_num(true_m[seen]), known[seen])
-    poses = np.concatenate([one.offsets_m for one in looked.values()])
+    seen = np.asarray(np.isfinite(predicted_m).all(axis=(1, 2)))
+    predicted_m, true_m, known = predicted_m[seen], np.nan_to_num(true_m[seen]), known[seen]
+    errors = pose_errors(predicted_m[:, CORE], true_m[:, CORE], known[:, CORE])
+    poses = np.concatenate([one.offsets_m[:, CORE] for one in looked.values()])
     bones = bone_figures(poses[np.isfinite(poses).all((1, 2))])
-    some = np.isfinite(errors.mpjpe).any(axis=0)
-    per_joint = np.full(16, np.nan)
-    per_joint[some] = np.nanmean(errors.mpjpe[:, some], axis=0)
     return TakeFigures(
         name=name,
         kind=kind,
@@ -216,15 +222,22 @@ def _figures(
         mpjpe_mm=mean_mm(errors.mpjpe),
         n_mpjpe_mm=mean_mm(errors.n_mpjpe),
         p_mpjpe_mm=mean_mm(errors.p_mpjpe),
-        per_joint_mm=tuple(float(mm) for mm in per_joint),
+        per_joint_mm=_per_joint(pose_errors(predicted_m, true_m, known).mpjpe),
         bone_spread=bones.spread,
         asymmetry=bones.asymmetry,
         label_noise_mm=noise_mm,
-        per_kind=tuple(_per_kind(errors.mpjpe, true_m[seen])),
+        per_kind=tuple(_per_kind(errors.mpjpe, true_m)),
     )
 
 
-def _per_kind(mpjpe_mm: Float64[ndarray, "n joints"], true_m: Float64[ndarray, "n joints 3"]) -> Iterator[KindFigures]:
+def _per_joint(mpjpe_mm: Float64[ndarray, "n joints"]) -> tuple[float, ...]:
+    some = np.isfinite(mpjpe_mm).any(axis=0)
+    means = np.full(len(some), np.nan)
+    means[some] = np.nanmean(mpjpe_mm[:, some], axis=0)
+    return tuple(means.tolist())
+
+
+def _per_kind(mpjpe_mm: Float64[ndarray, "n core"], true_m: Float64[ndarray, "n joints 3"]) -> Iterator[KindFigures]:
     for kind, frames in pose_kinds(true_m).items():
         of_kind = mpjpe_mm[frames]
         if np.isfinite(of_kind).any():

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from engine.crop import crop_px_from_units
 from engine.decode import Decoded
-from engine.skeleton import BONES
+from engine.skeleton import skeleton_of
 from realtime.colours import bgr, side_rgb
 from train.augment import plain
 from train.crops_seen import Seen, predict
@@ -102,7 +102,7 @@ def _tile(
     if units is None:
         return tile
     px = crop_px_from_units(units, TILE_PX) * 16  # four fractional bits
-    for joint, parent in BONES:
+    for joint, parent in skeleton_of(len(px)).bones:
         if not np.isfinite(px[[joint, parent]]).all():
             continue
         ends = [tuple(int(v) for v in px[i]) for i in (joint, parent)]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from engine.skeleton import BONES, MIRROR, ROOT
+from engine.skeleton import ROOT, skeleton_of
 from train.metrics import best_scale, best_similarity
 
 
@@ -59,12 +59,14 @@ def bone_figures(poses_m: Float64[ndarray, "n joints 3"]) -> BoneFigures:
     """Of one person's poses; NaN without any."""
     if not len(poses_m):
         return BoneFigures(float("nan"), float("nan"))
-    child, parent = np.array(BONES).T
+    skeleton = skeleton_of(poses_m.shape[1])
+    child, parent = np.array(skeleton.bones).T
     lengths = np.linalg.norm(poses_m[:, child] - poses_m[:, parent], axis=-1)
     lengths = lengths / np.maximum(lengths.sum(axis=1, keepdims=True), 1e-9)
     spread = float((lengths.std(axis=0) / np.maximum(lengths.mean(axis=0), 1e-9)).mean())
-    at = {frozenset(bone): i for i, bone in enumerate(BONES)}
-    mirrored = np.array([at[frozenset((int(MIRROR[c]), int(MIRROR[p])))] for c, p in BONES])
-    sided = mirrored > np.arange(len(BONES))
+    at = {frozenset(bone): i for i, bone in enumerate(skeleton.bones)}
+    mirror = skeleton.mirror.tolist()
+    mirrored = np.array([at[frozenset((mirror[c], mirror[p]))] for c, p in skeleton.bones])
+    sided = mirrored > np.arange(len(mirrored))
     left, right = lengths[:, sided], lengths[:, mirrored[sided]]
     return BoneFigures(spread, float((np.abs(left - right) / np.maximum((left + right) / 2, 1e-9)).mean()))

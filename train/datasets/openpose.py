@@ -12,9 +12,23 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from engine.skeleton import (
+    BODY25,
+    L_EAR,
+    L_HEEL,
+    L_HIP,
+    L_TOE,
+    MPII16,
+    NOSE,
+    R_EAR,
+    R_HEEL,
+    R_HIP,
+    R_TOE,
+    ROOT,
+)
 from train.datasets.labelled2d import DatasetError
 
-# OpenPose name of each mpii16 joint that it knows directly; pelvis is the middle of the hips
+# OpenPose name of each joint that it knows directly; pelvis is the middle of the hips
 NAMES = {
     0: "RAnkle",
     1: "RKnee",
@@ -30,9 +44,16 @@ NAMES = {
     14: "LElbow",
     15: "LWrist",
 }
-
-
-UNKNOWN = [8, 9]  # upper neck and head top: OpenPose has neither
+# what only BODY_25 has all of
+MORE_NAMES = {
+    R_HEEL: "RHeel",
+    R_TOE: "RBigToe",
+    L_HEEL: "LHeel",
+    L_TOE: "LBigToe",
+    NOSE: "Nose",
+    R_EAR: "REar",
+    L_EAR: "LEar",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +61,8 @@ class LabelledVideo:
     """A video and the joints that another program found in each of its frames."""
 
     path: Path
-    joints: Float64[ndarray, "frames 16 3"]  # x, y in pixels, score; NaN and 0 where unknown
-    reference_m: Float64[ndarray, "frames 16 3"] | None  # in a world of its own; NaN where unknown
+    joints: Float64[ndarray, "frames joints 3"]  # x, y in pixels, score; NaN and 0 where unknown
+    reference_m: Float64[ndarray, "frames joints 3"] | None  # in a world of its own; NaN where unknown
 
 
 def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
@@ -60,27 +81,37 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
     return found
 
 
-def _reference(folder: Path) -> Float64[ndarray, "frames 16 3"] | None:
+def _reference(folder: Path) -> Float64[ndarray, "frames joints 3"] | None:
     path = next(iter(sorted(folder.glob("reference3d_*.npz"))), None)
     if path is None:
         return None
     with np.load(path, allow_pickle=False) as table:
-        points = _by_name(table["points"].astype(np.float64), [str(n) for n in table["names"]])
-    points[:, UNKNOWN] = np.nan
-    return points
+        names = [str(name) for name in table["names"]]
+        return _by_name(table["points"].astype(np.float64), names)[:, : len(MPII16)]
 
 
-def mpii16_of(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
-    """OpenPose's joints by name in our order; NaN and 0 where unknown. ValueError where a name is missing."""
+def mpii16_of(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames joints 3"]:
+    """OpenPose's joints by name as those of `mpii16`; NaN and 0 where unknown. ValueError where a name is missing."""
+    return body25_of(keypoints, names)[:, : len(MPII16)]
+
+
+def body25_of(keypoints: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames joints 3"]:
+    """OpenPose's joints by name as those of `body25`; NaN and 0 where unknown. ValueError where a limb's is missing.
+
+    Feet, nose and ears are those of BODY_25; there are no hands, no upper neck and no head top.
+    """
     joints = _by_name(keypoints, names)
-    joints[joints[..., 2] <= 0] = (np.nan, np.nan, 0)
+    joints[~(joints[..., 2] > 0)] = (np.nan, np.nan, 0)
     return joints
 
 
-def _by_name(points: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames 16 3"]:
-    joints = np.full((len(points), 16, 3), np.nan)
-    joints[..., 2] = 0  # a score of nothing, where the third number is one
+def _by_name(points: Float64[ndarray, "frames n 3"], names: list[str]) -> Float64[ndarray, "frames joints 3"]:
+    """NaN where OpenPose has no such joint."""
+    joints = np.full((len(points), len(BODY25), 3), np.nan)
     for joint, name in NAMES.items():
         joints[:, joint] = points[:, names.index(name)]
-    joints[:, 6] = (joints[:, 2] + joints[:, 3]) / 2
+    for joint, name in MORE_NAMES.items():
+        if name in names:
+            joints[:, joint] = points[:, names.index(name)]
+    joints[:, ROOT] = (joints[:, R_HIP] + joints[:, L_HIP]) / 2
     return joints

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from engine.crop import box_around
-from engine.skeleton import ROOT
+from engine.skeleton import CORE, ROOT
 from realtime.progress import Step
 from realtime.takes import Take, TakeCamera, open_take
 from realtime.takes.arrays import read_arrays, write_arrays
@@ -149,10 +149,10 @@ def _cut_all(take: Take, camera: TakeCamera, labels: TakeLabels, rows: Int64[nda
 def _cut(
     image_bgr: UInt8[ndarray, "h w 3"],
     room_bgr: UInt8[ndarray, "h w 3"] | None,
-    px: Float64[ndarray, "16 2"],
-    kept: Bool[ndarray, "16"],
+    px: Float64[ndarray, "joints 2"],
+    kept: Bool[ndarray, "joints"],
 ) -> _Cut:
-    box = box_around(px[kept])
+    box = box_around(px[CORE][kept[CORE]])
     height, width = image_bgr.shape[:2]
     reach = box.side_px * AROUND / 2
     low = np.clip(np.floor(box.center_px - reach), 0, (width - 2, height - 2)).astype(int)
@@ -184,6 +184,6 @@ def _sample(name: str, labels: TakeLabels, row: int, cut: _Cut) -> Sample:
         joints_px=px.astype(np.float32),
         relative_depth=((z_m - z_m[ROOT]) / z_m[ROOT]).astype(np.float32),
         weight=labels.weight[row],
-        box=box_around(px[labels.kept[row]]),
+        box=box_around(px[CORE][labels.kept[row][CORE]]),
         person=cut.person or None,
     )

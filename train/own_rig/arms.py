@@ -7,7 +7,8 @@
 - E with everything that `calibrate --from people` knows, triangulated alike, then with gates, bones and smoothing;
 - the same with the true cameras; the floor: true pixels and true cameras.
 
-Poses are compared after the best scale each (N-MPJPE) and the best similarity (P-MPJPE): two views know no metre.
+Poses are those of `mpii16`, compared after the best scale each (N-MPJPE) and the best similarity (P-MPJPE): two views
+know no metre.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from calib.labels import fit_labels
 from calib.people_rig import at_common_times, pose_of
 from calib.people_suspects import Seen
 from calib.sync import fit_clock
+from engine.skeleton import CORE
 from realtime.take_joints import BODY, read_camera_joints
 from realtime.takes import open_take
 from train.own_rig.labels import LabelError
 from train.own_rig.truth import Truth, true_joints_m, truth_of
 from train.pose_errors import mean_mm, pose_errors
 
-Points = Float64[ndarray, "frames 16 3"]
+Points = Float64[ndarray, "frames joints 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +104,18 @@ def _read(folder: Path) -> _Take:
     if truth is None or len(names) < 2 or joints[0] is None or joints[1] is None:
         raise LabelError(f"{folder}: arms need a synthetic take of two cameras that was labelled: python run.py label")
     cameras = (truth.cameras[names[0]], truth.cameras[names[1]])
-    tracks = (joints[0].track(), joints[1].track())
+    tracks = (joints[0].core_track(), joints[1].core_track())
     clock = fit_clock(*tracks, cameras).clock
     rows = (joints[0].frame, joints[1].frame)
     exact = [
         _exact(truth, name, row, track, cam) for name, row, track, cam in zip(names, rows, tracks, cameras, strict=True)
     ]
-    true_m = true_joints_m(truth, names[0], rows[0])
+    true_m = true_joints_m(truth, names[0], rows[0])[:, CORE]
     return _Take(at_common_times(*tracks, clock), cameras, true_m, at_common_times(exact[0], exact[1], clock))
 
 
 def _exact(truth: Truth, name: str, rows: Int64[ndarray, "n"], track: Track, camera: Camera) -> Track:
-    cam_m = true_joints_m(truth, name, rows)
+    cam_m = true_joints_m(truth, name, rows)[:, CORE]
     px = camera.project(cam_m.reshape(-1, 3)).reshape(*cam_m.shape[:2], 2)
     return Track(track.time_s, px, np.ones(px.shape[:2]))
 

@@ -2,7 +2,7 @@
 
 Both are optional packages, imported when a take is looked at. They run here; RTMPose's networks are fetched by its own
 package when it is first used, MediaPipe's is a file that the user fetches. Neither knows our upper neck, MediaPipe no
-head top either: those are not taught.
+head top and RTMPose no hands: those are not taught.
 """
 
 from __future__ import annotations
@@ -18,18 +18,14 @@ from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
 from engine.places import data_place
-from engine.skeleton import HEAD_TOP, L_HIP, L_SHOULDER, LIMB_JOINTS, R_HIP, R_SHOULDER, ROOT, THORAX
+from engine.skeleton import BODY25, LIMB_JOINTS
 from realtime.progress import Step
 from realtime.take_joints import CameraJoints, read_camera_joints, write_joints
 from realtime.takes import Take
 from realtime.takes.take import TakeCamera
 from train.own_rig.labels import LabelError
 from train.own_rig.teachers import SIGMA_PX
-
-# rows of BlazePose's 33 (Bazarevsky et al. 2020) and of Halpe's 26 (Fang et al., PAMI 2022) for ours
-BLAZEPOSE = (28, 26, 24, 23, 25, 27, 16, 14, 12, 11, 13, 15)
-HALPE = (16, 14, 12, 11, 13, 15, 10, 8, 6, 5, 7, 9)
-HALPE_HEAD, HALPE_NECK = 17, 18
+from train.teachers.joints import from_blazepose, from_halpe
 
 SEEN_SCORE = 0.3  # mean over limbs: with less nobody is there
 OTHER_SCORE, OTHER_SIZE = 0.5, 0.4  # of the person followed: less is furniture
@@ -38,8 +34,9 @@ MODEL_URL = (
     f"https://storage.googleapis.com/mediapipe-models/pose_landmarker/pose_landmarker_heavy/float16/latest/{MODEL}"
 )
 
-# (16, 3) per person: x, y in pixels and a score; NaN and 0 where the detector has no such joint
-People = list[Float64[ndarray, "16 3"]]
+# of `body25` per person: x, y in pixels and a score; NaN and 0 where the detector has no such joint
+Person = Float64[ndarray, "joints 3"]
+People = list[Person]
 Detect = Callable[[UInt8[ndarray, "h w 3"], float], People]  # of a picture (BGR) and its time, s
 
 
@@ -68,7 +65,7 @@ def mediapipe() -> Iterator[Detect]:
         image = package.Image(package.ImageFormat.SRGB, np.ascontiguousarray(image_bgr[..., ::-1]))
         found = landmarker.detect_for_video(image, last_ms)
         size = np.array(image_bgr.shape[1::-1])
-        return [from_blazepose(_landmarks(person), size) for person in found.pose_landmarks]
+        return [scored(from_blazepose(_landmarks(person, size))) for person in found.pose_landmarks]
 
     with landmarker:
         yield detect
@@ -87,7 +84,8 @@ def rtmpose() -> Iterator[Detect]:
 
     def detect(image_bgr: UInt8[ndarray, "h w 3"], time_s: float) -> People:
         places, scores = body(image_bgr)
-        return [from_halpe(np.column_stack([p, s]).astype(np.float64)) for p, s in zip(places, scores, strict=True)]
+        halpe = [np.column_stack([p, s]).astype(np.float64) for p, s in zip(places, scores, strict=True)]
+        return [scored(from_halpe(points)) for points in halpe]
 
     yield detect
 
@@ -111,87 +109,105 @@ class DetectorTeacher:
 
     def __call__(self, take: Take, step: Step) -> Mapping[str, CameraJoints]:
         """Joints, also those that were found before by the same detector. LabelError where it cannot run."""
-        total = sum(len(camera.table) for camera in take.cameras.values())
-        found, done = {}, 0
-        for name, camera in take.cameras.items():
-            stored = read_camera_joints(take.folder, name)
-            if stored is None or stored.weights_hash != self.name or len(stored.frame) != len(camera.table):
-                stored = self._looked(camera, lambda n, at=done, of=name: step(at + n, total, of))
-                write_joints(take.folder, name, stored)
-            found[name] = stored
-            done += len(camera.table)
-            step(done, total, name)
-        return found
+        return looked_once(take, self.name, self._looked, step)
 
     def _looked(self, camera: TakeCamera, step: Callable[[int], None]) -> CameraJoints:
         frames, rows, others = [], [], []
         with DETECTORS[self.detector][1]() as detect:  # one for each camera: it may follow the person
             for frame in camera.frames():
-                people = [p for p in detect(frame.image_bgr, float(camera.steady_s[frame.index])) if _sure(p)]
-                people.sort(key=_size_px, reverse=True)
+                people = [p for p in detect(frame.image_bgr, float(camera.steady_s[frame.index])) if sure(p)]
+                people.sort(key=size_px, reverse=True)
                 frames.append(frame.index)
-                rows.append(people[0] if people else np.full((16, 3), np.nan))
+                rows.append(people[0] if people else None)
                 others.append(sum(_as_sure(other, people[0]) for other in people[1:]))
                 step(frame.index + 1)
-        joints = np.stack(rows)
-        inside = np.all((joints[..., :2] > -0.5) & (joints[..., :2] < np.array(camera.size_px) - 0.5), axis=-1)
-        if not inside.any():
-            raise LabelError(f"{camera.path.name}: {self.detector} saw nobody in {len(frames)} frames")
-        score = np.where(inside, joints[..., 2].clip(0, 1), 0.0)
-        index = np.array(frames, np.int64)
-        return CameraJoints(
-            frame=index,
-            time_s=camera.steady_s[index],
-            px=np.where(inside[..., None], joints[..., :2], np.nan),
-            sigma_px=np.where(inside, SIGMA_PX, np.nan),
-            score=score,
-            presence=score.max(axis=1),
-            weights_hash=self.name,
-            looked=index,
-            others=np.array(others, np.int64),
-        )
+        return camera_joints(camera, frames, rows, self.name, looked=frames, others=others)
 
 
-def from_blazepose(points: Float64[ndarray, "33 3"], size_px: ndarray) -> Float64[ndarray, "16 3"]:
-    """BlazePose's landmarks, x and y as shares of the picture's width and height, in our order."""
-    joints = _limbs(points, BLAZEPOSE)
-    joints[THORAX] = (joints[R_SHOULDER] + joints[L_SHOULDER]) / 2
-    joints[:, :2] = joints[:, :2] * size_px - 0.5
+def looked_once(
+    take: Take, teacher: str, look: Callable[[TakeCamera, Callable[[int], None]], CameraJoints], step: Step
+) -> dict[str, CameraJoints]:
+    """Every camera's joints, looked at where the take does not hold the same teacher's; they stay with the take."""
+    total = sum(len(camera.table) for camera in take.cameras.values())
+    found, done = {}, 0
+    for name, camera in take.cameras.items():
+        stored = read_camera_joints(take.folder, name)
+        if stored is None or not _fits(stored, teacher, camera):
+            stored = look(camera, lambda n, at=done, of=name: step(at + n, total, of))
+            write_joints(take.folder, name, stored)
+        found[name] = stored
+        done += len(camera.table)
+        step(done, total, name)
+    return found
+
+
+def _fits(stored: CameraJoints, teacher: str, camera: TakeCamera) -> bool:
+    """Whether joints are this teacher's of this recording; those of a version that knew fewer joints are not."""
+    same = stored.weights_hash == teacher and len(stored.frame) == len(camera.table)
+    return same and stored.px.shape[1] == len(BODY25)
+
+
+def camera_joints(
+    camera: TakeCamera,
+    frames: Sequence[int],
+    rows: Sequence[Person | None],
+    teacher: str,
+    *,
+    looked: Sequence[int],
+    others: Sequence[int],
+) -> CameraJoints:
+    """One person's joints in the frames of a camera; what lies outside of the picture is not seen.
+
+    `others` were seen beside them in the frames `looked` at for that. LabelError where nobody ever was.
+    """
+    nobody = np.full((len(BODY25), 3), np.nan)
+    joints = np.stack([nobody if row is None else row for row in rows]) if rows else nobody[None][:0]
+    inside = np.all((joints[..., :2] > -0.5) & (joints[..., :2] < np.array(camera.size_px) - 0.5), axis=-1)
+    if not inside.any():
+        raise LabelError(f"{camera.path.name}: {teacher} saw nobody in {len(frames)} frames")
+    score = np.where(inside, joints[..., 2].clip(0, 1), 0.0)
+    index = np.array(frames, np.int64)
+    return CameraJoints(
+        frame=index,
+        time_s=camera.steady_s[index],
+        px=np.where(inside[..., None], joints[..., :2], np.nan),
+        sigma_px=np.where(inside, SIGMA_PX, np.nan),
+        score=score,
+        presence=score.max(axis=1),
+        weights_hash=teacher,
+        looked=np.array(looked, np.int64),
+        others=np.array(others, np.int64),
+    )
+
+
+def scored(joints: Person) -> Person:
+    """The score of a joint that is not known is 0."""
+    joints[~np.isfinite(joints).all(axis=1)] = (np.nan, np.nan, 0.0)
     return joints
 
 
-def from_halpe(points: Float64[ndarray, "26 3"]) -> Float64[ndarray, "16 3"]:
-    """Halpe's 26 in our order."""
-    joints = _limbs(points, HALPE)
-    joints[THORAX], joints[HEAD_TOP] = points[HALPE_NECK], points[HALPE_HEAD]
-    return joints
-
-
-def _limbs(points: Float64[ndarray, "n 3"], rows: Sequence[int]) -> Float64[ndarray, "16 3"]:
-    joints = np.full((16, 3), np.nan)
-    joints[:, 2] = 0.0
-    joints[list(LIMB_JOINTS)] = points[list(rows)]
-    joints[ROOT] = (joints[R_HIP] + joints[L_HIP]) / 2
-    return joints
-
-
-def _landmarks(person: Sequence[Any]) -> Float64[ndarray, "33 3"]:
-    return np.array([(mark.x, mark.y, mark.visibility or 0.0) for mark in person], np.float64)
-
-
-def _sure(joints: Float64[ndarray, "16 3"]) -> bool:
+def sure(joints: Person) -> bool:
+    """Whether this is somebody."""
     return float(joints[list(LIMB_JOINTS), 2].mean()) >= SEEN_SCORE
 
 
-def _as_sure(other: Float64[ndarray, "16 3"], joints: Float64[ndarray, "16 3"]) -> bool:
+def size_px(joints: Person) -> float:
+    """The longer side of the limb joints' tight box."""
+    return float(np.ptp(joints[list(LIMB_JOINTS), :2], axis=0).max())
+
+
+def _landmarks(person: Sequence[Any], size: ndarray) -> Float64[ndarray, "33 3"]:
+    """Pixels and visibility: the package gives shares of the picture's width and height."""
+    marks = np.array([(mark.x, mark.y, mark.visibility or 0.0) for mark in person], np.float64)
+    marks[:, :2] = marks[:, :2] * size - 0.5
+    return marks
+
+
+def _as_sure(other: Person, joints: Person) -> bool:
     """Whether what was seen beside the person followed is one as well."""
     limbs = list(LIMB_JOINTS)
-    sure = other[limbs, 2].mean() >= OTHER_SCORE * joints[limbs, 2].mean()
-    return bool(sure and _size_px(other) > OTHER_SIZE * _size_px(joints))
-
-
-def _size_px(joints: Float64[ndarray, "16 3"]) -> float:
-    return float(np.ptp(joints[list(LIMB_JOINTS), :2], axis=0).max())
+    as_sure = other[limbs, 2].mean() >= OTHER_SCORE * joints[limbs, 2].mean()
+    return bool(as_sure and size_px(other) > OTHER_SIZE * size_px(joints))
 
 
 def _imported(package: str, *, extra: str) -> Any:

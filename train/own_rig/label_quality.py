@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from calib.label_checks import Flag
 from calib.labels import Labels
-from engine.skeleton import BONES, JOINT_NAMES
+from engine.skeleton import CORE, skeleton_of
 from realtime.take_joints import CameraJoints
 from train.own_rig.labels import TakeLabels
 from train.own_rig.placing import Placed
@@ -18,7 +18,10 @@ from train.own_rig.placing import Placed
 
 @dataclass(frozen=True, slots=True)
 class LabelQuality:
-    """Figures of one take's labels. None: nothing to measure it by."""
+    """Figures of one take's labels. None: nothing to measure it by.
+
+    Means and shares are over the joints of `mpii16`, whatever else is known.
+    """
 
     frames: dict[str, int]  # labelled, by camera
     frames_total: dict[str, int]
@@ -44,7 +47,7 @@ def quality_of(
         flagged=_flagged(fitted),
         residual_px={name: _residual_px(labels, joints[name], name) for name in placed.names},
         bone_spread=_bone_spread(first),
-        noise_mm=float(np.nanmedian(labels.noise_mm)),
+        noise_mm=float(np.nanmedian(labels.noise_mm[CORE])),
         noise_mm_per_joint=_named(labels.noise_mm),
         sigma_px=first.sigma_px,
         height_m=first.height,
@@ -52,13 +55,13 @@ def quality_of(
 
 
 def _seen(labels: Labels) -> ndarray:
-    """Joints of frames in which both views have the person."""
-    in_both = (labels.flags & int(Flag.UNSEEN)) == 0
+    """Joints of `mpii16` in frames in which both views have the person."""
+    in_both = (labels.flags[:, CORE] & int(Flag.UNSEEN)) == 0
     return np.broadcast_to(in_both.any(axis=1)[:, None], in_both.shape)
 
 
 def _kept_share(fitted: Mapping[str, Labels]) -> float:
-    kept = sum(float((labels.kept & _seen(labels)).sum()) for labels in fitted.values())
+    kept = sum(float((labels.kept[:, CORE] & _seen(labels)).sum()) for labels in fitted.values())
     return kept / max(sum(int(_seen(labels).sum()) for labels in fitted.values()), 1)
 
 
@@ -66,11 +69,10 @@ def _flagged(fitted: Mapping[str, Labels]) -> dict[str, float]:
     total = max(sum(int(_seen(labels).sum()) for labels in fitted.values()), 1)
     counts = dict.fromkeys(Flag, 0)
     for labels in fitted.values():
-        unseen = (labels.flags & int(Flag.UNSEEN)) > 0
+        flags = labels.flags[:, CORE]
+        unseen = (flags & int(Flag.UNSEEN)) > 0
         for flag in Flag:  # what was not seen by both cameras is blamed for nothing else
-            blamed = (
-                (labels.flags & int(flag)) > 0 if flag == Flag.UNSEEN else ((labels.flags & int(flag)) > 0) & ~unseen
-            )
+            blamed = (flags & int(flag)) > 0 if flag == Flag.UNSEEN else ((flags & int(flag)) > 0) & ~unseen
             counts[flag] += int((blamed & _seen(labels)).sum())
     return {str(flag.name).lower(): count / total for flag, count in counts.items()}
 
@@ -78,22 +80,23 @@ def _flagged(fitted: Mapping[str, Labels]) -> dict[str, float]:
 def _residual_px(labels: TakeLabels, joints: CameraJoints, name: str) -> dict[str, float | None]:
     rows = labels.of(name)
     at = np.searchsorted(joints.frame, labels.frame[rows])
-    miss_px = np.linalg.norm(labels.px[rows] - joints.px[at], axis=-1)
+    miss_px = np.linalg.norm(labels.px[rows] - joints.px[at, : labels.px.shape[1]], axis=-1)
     miss_px = np.where(labels.kept[rows], miss_px, np.nan)
     return _named(_median(miss_px))
 
 
 def _bone_spread(labels: Labels) -> dict[str, float | None]:
-    spread = np.full(len(BONES), np.nan)
-    for i, (child, parent) in enumerate(BONES):
+    skeleton = skeleton_of(labels.raw.shape[1])
+    spread = np.full(len(skeleton.bones), np.nan)
+    for i, (child, parent) in enumerate(skeleton.bones):
         both = labels.kept[:, child] & labels.kept[:, parent]
         lengths = np.linalg.norm(labels.raw[both, child] - labels.raw[both, parent], axis=-1)
         if len(lengths) >= 10:
             middle = np.median(lengths)
             spread[i] = 1.4826 * np.median(np.abs(lengths - middle)) / middle
     return {
-        f"{JOINT_NAMES[child]}-{JOINT_NAMES[parent]}": _number(s)
-        for (child, parent), s in zip(BONES, spread, strict=True)
+        f"{skeleton.names[child]}-{skeleton.names[parent]}": _number(s)
+        for (child, parent), s in zip(skeleton.bones, spread, strict=True)
     }
 
 
@@ -105,7 +108,8 @@ def _median(values: ndarray) -> ndarray:
 
 
 def _named(values: ndarray) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in zip(JOINT_NAMES, values, strict=True)}
+    names = skeleton_of(len(values)).names
+    return {name: _number(value) for name, value in zip(names, values, strict=True)}
 
 
 def _number(value: float) -> float | None:

@@ -10,7 +10,6 @@ from html import escape
 from pathlib import Path
 
 from calib.formats.source import write_whole
-from engine.skeleton import JOINT_NAMES
 from train.own_rig.label_pictures import label_pictures
 from train.own_rig.labelling import Labelled
 
@@ -45,6 +44,7 @@ def summary(done: Labelled, *, teacher: str) -> dict[str, object]:
         "reasons": placed.verdict.texts(),
         "made_from": placed.made_from,
         "metric": placed.metric,
+        "skeleton": None if done.labels is None else done.labels.skeleton.name,
         "clock_offset_ms": round(1000 * placed.clock.offset_s, 2),
         "clock_sigma_ms": placed.clock_sigma_ms,
         **({} if done.quality is None else asdict(done.quality)),
@@ -96,7 +96,7 @@ def _page(done: Labelled, *, teacher: str) -> str:
 def _joint_table(residual_px: Mapping[str, Mapping[str, float | None]], noise_mm: Mapping[str, float | None]) -> str:
     head = "".join(f"<th>{escape(name)}, px</th>" for name in residual_px)
     rows = ""
-    for joint in JOINT_NAMES:
+    for joint in noise_mm:
         cells = [_cell(view[joint]) for view in residual_px.values()]
         rows += f"<tr><td>{joint}</td>{''.join(cells)}{_cell(noise_mm[joint])}</tr>"
     said = "<h2>Joints</h2><p>Label against teacher (median), and the label's noise.</p>"

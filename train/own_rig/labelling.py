@@ -17,9 +17,9 @@ from calib.moments import at_times
 from calib.people_rig import at_common_times
 from calib.sync import rig_time_s
 from engine.crop import box_around, crop_camera
-from engine.skeleton import ROOT
+from engine.skeleton import CORE, ROOT, skeleton_of
 from realtime.progress import Step
-from realtime.take_joints import BODY, CameraJoints
+from realtime.take_joints import CameraJoints, body_of
 from realtime.takes import Sync, Take, open_take, write_sync
 from train.own_rig.label_quality import LabelQuality, quality_of
 from train.own_rig.labels import LabelError, TakeLabels, labels_path, write_labels
@@ -27,7 +27,7 @@ from train.own_rig.placing import Placed, place
 from train.own_rig.teachers import Teacher
 
 SIGMA_HALF = 0.018  # of the body's height: a label this unsure counts half; 30 mm of 1.7 m
-JOINTS_MIN = 8  # a frame with fewer kept joints is not written
+JOINTS_MIN = 8  # a frame with fewer kept joints is not written; feet, face and hands do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,11 @@ def fit_both(placed: Placed) -> dict[str, Labels]:
     at_a = at_common_times(track_a, track_b, placed.clock)
     rig_b_s = rig_time_s(track_b.time_s, placed.clock)
     a_at_b = at_times(track_a, rig_b_s)
+    body = body_of(skeleton_of(track_a.px.shape[1]))
     on_rig = type(track_b)(rig_b_s, track_b.px, track_b.score)
     return {
-        a: fit_labels(*at_a, (camera_a, camera_b), BODY),
-        b: fit_labels(on_rig, a_at_b, (camera_b, camera_a), BODY),
+        a: fit_labels(*at_a, (camera_a, camera_b), body),
+        b: fit_labels(on_rig, a_at_b, (camera_b, camera_a), body),
     }
 
 
@@ -98,7 +99,7 @@ def moved_into_cameras(
     parts: dict[str, list[ndarray]] = {}
     for number, (name, camera) in enumerate(zip(placed.names, placed.cameras, strict=True)):
         labels = fitted[name]
-        rows = np.flatnonzero(labels.kept.sum(axis=1) >= JOINTS_MIN)
+        rows = np.flatnonzero(labels.kept[:, CORE].sum(axis=1) >= JOINTS_MIN)
         cam_m = labels.points[rows] @ camera.R.T + camera.t
         px = camera.project(cam_m.reshape(-1, 3)).reshape(*cam_m.shape[:2], 2)
         columns = {
@@ -124,15 +125,15 @@ def moved_into_cameras(
 
 
 def weights_of(
-    labels: Labels, rows: ndarray, camera: Camera, px: Float64[ndarray, "n 16 2"]
-) -> Float32[ndarray, "n 16 3"]:
+    labels: Labels, rows: ndarray, camera: Camera, px: Float64[ndarray, "n joints 2"]
+) -> Float32[ndarray, "n joints 3"]:
     """How far x, y and depth of each label can be trusted, in the axes of the crop that a person's box gives.
 
     1 / (1 + (sigma / 30 mm)^2) for a person of 1.7 m; depths say nothing where the root is not known.
     """
-    sigma = np.empty((len(rows), 16, 3))
+    sigma = np.empty((*px.shape[:2], 3))
     for i, row in enumerate(rows):
-        box = box_around(px[i][labels.kept[row]])
+        box = box_around(px[i][CORE][labels.kept[row][CORE]])
         R_crop_from_world = crop_camera(box, camera.K, 1).R_crop_from_cam @ camera.R
         in_crop = np.einsum("ab,jbc,dc->jad", R_crop_from_world, labels.covariance[row], R_crop_from_world)
         sigma[i] = np.sqrt(np.maximum(np.einsum("jaa->ja", in_crop), 0.0))
@@ -141,7 +142,7 @@ def weights_of(
     return weight.astype(np.float32)
 
 
-def _noise_mm(fitted: Mapping[str, Labels]) -> Float64[ndarray, "16"]:
+def _noise_mm(fitted: Mapping[str, Labels]) -> Float64[ndarray, "joints"]:
     """Median standard deviation of kept labels, joint by joint; NaN where none was kept."""
     sigma = np.concatenate([np.where(labels.kept, labels.sigma, np.nan) for labels in fitted.values()])
     some = np.isfinite(sigma).any(axis=0)

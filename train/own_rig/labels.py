@@ -1,8 +1,9 @@
 """`labels.npz` of a take: where the joints are in each camera's axes, and how far each can be learned from.
 
-`camera` (n) numbers `names`, `frame` (n) rows of that camera's table, `joints_cam_m` (n, 16, 3), `weight` (n, 16, 3)
-for x, y and depth in the crop's axes (0: not to be learned), `flags` (n, 16) as in `calib.label_checks`, `px` (n, 16,
-2) of the picture with its distortion, `K` of each camera. Metres are approximate where `metric` is false.
+`camera` (n) numbers `names`, `frame` (n) rows of that camera's table, `joints_cam_m` (n, joints, 3), `weight`
+(n, joints, 3) for x, y and depth in the crop's axes (0: not to be learned), `flags` (n, joints) as in
+`calib.label_checks`, `px` (n, joints, 2) of the picture with its distortion, `K` of each camera. How many joints there
+are says of which skeleton they are. Metres are approximate where `metric` is false.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from engine.errors import UserError
+from engine.skeleton import Skeleton, skeleton_of
 from realtime.takes.arrays import read_arrays, write_arrays
 
 NAME = "labels.npz"
@@ -33,18 +35,23 @@ class TakeLabels:
     names: tuple[str, ...]
     camera: Int64[ndarray, "n"]
     frame: Int64[ndarray, "n"]
-    joints_cam_m: Float64[ndarray, "n 16 3"]
-    weight: Float32[ndarray, "n 16 3"]
-    flags: Int64[ndarray, "n 16"]
-    px: Float64[ndarray, "n 16 2"]
+    joints_cam_m: Float64[ndarray, "n joints 3"]
+    weight: Float32[ndarray, "n joints 3"]
+    flags: Int64[ndarray, "n joints"]
+    px: Float64[ndarray, "n joints 2"]
     K: Float64[ndarray, "cameras 3 3"]
-    noise_mm: Float64[ndarray, "16"]  # estimated, of each joint's place
+    noise_mm: Float64[ndarray, "joints"]  # estimated, of each joint's place
     teacher: str  # hash of the weights whose joints they come from, or its name
     metric: bool
     height_m: float  # of the person, as the labels have it
 
     @property
-    def kept(self) -> Bool[ndarray, "n 16"]:
+    def skeleton(self) -> Skeleton:
+        """Whose joints these are."""
+        return skeleton_of(self.px.shape[1])
+
+    @property
+    def kept(self) -> Bool[ndarray, "n joints"]:
         """What may be learned from."""
         return self.flags == 0
 

@@ -40,7 +40,7 @@ class Placed:
     """Two cameras of a take in one world, and what speaks against them."""
 
     names: tuple[str, str]
-    tracks: tuple[Track, Track]  # each on its camera's own clock
+    tracks: tuple[Track, Track]  # each on its camera's own clock; all joints that both cameras have
     cameras: tuple[Camera, Camera]
     clock: Clock  # the second camera's: rig time = own + offset + drift * own
     clock_sigma_ms: float | None  # None: not from the motion
@@ -64,14 +64,21 @@ def place(take: Take, joints: Mapping[str, CameraJoints], *, stood: bool = False
     `stood`: it is known already that the cameras stood where the rig has them.
     """
     names = _pair(take)
-    tracks = (joints[names[0]].track(), joints[names[1]].track())
+    tracks = (joints[names[0]].core_track(), joints[names[1]].core_track())
     cameras = (lens_of(take.cameras[names[0]]), lens_of(take.cameras[names[1]]))
     stored = take.rig is not None and all(camera.cam_from_world is not None for camera in cameras)
     try:
         placed = _stored(take, names, tracks, cameras, stood) if stored else _from_people(take, names, tracks, cameras)
     except CalibError as error:
         raise LabelError(f"{take.folder}: {error}") from None
-    return replace(placed, verdict=placed.verdict.with_reasons(_company(joints, names)))
+    return replace(placed, tracks=_whole(joints, names), verdict=placed.verdict.with_reasons(_company(joints, names)))
+
+
+def _whole(joints: Mapping[str, CameraJoints], names: Names) -> Tracks:
+    """Tracks of one skeleton: of the smaller one where a teacher knew less in one camera."""
+    a, b = joints[names[0]].track(), joints[names[1]].track()
+    common = range(min(a.px.shape[1], b.px.shape[1]))
+    return a.of(common), b.of(common)
 
 
 def _pair(take: Take) -> tuple[str, str]:

@@ -18,7 +18,7 @@ BENT_COS = np.cos(np.deg2rad(40))  # trunk against the camera's vertical
 FOLDED_COS = np.cos(np.deg2rad(110))  # at the knee, inside: sitting, kneeling, a high step
 
 
-def pose_kinds(joints_cam_m: Float64[ndarray, "n 16 3"]) -> Mapping[str, Bool[ndarray, "n"]]:
+def pose_kinds(joints_cam_m: Float64[ndarray, "n joints 3"]) -> Mapping[str, Bool[ndarray, "n"]]:
     """Frames of each kind. Axes of a camera that stands upright: x right, y down, z away from it."""
     across = (joints_cam_m[:, [body.L_SHOULDER, body.L_HIP]] - joints_cam_m[:, [body.R_SHOULDER, body.R_HIP]]).sum(1)
     facing = across[:, 0] / np.maximum(np.linalg.norm(across[:, [0, 2]], axis=-1), 1e-9)

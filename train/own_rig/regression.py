@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from engine.crop import crop_camera, lift
 from engine.decode import Decoded
-from engine.skeleton import BONE_OVER_HEIGHT, ROOT
+from engine.skeleton import BONE_OVER_HEIGHT, CORE, ROOT
 from realtime.progress import Step
 from train.crops_seen import predict
 from train.datasets.sample import Sample
@@ -41,19 +41,19 @@ def regression_samples(*, people: int = PEOPLE, folder: Path | None = None, step
 
 
 def people_errors(model: Decoded, samples: Sequence[Sample], input_px: int) -> PoseErrors:
-    """Errors over all joints, hidden ones too, mm for a person of 1.70 m whose distance is known."""
+    """Errors over all joints of `mpii16`, hidden ones too, mm for a person of 1.70 m whose distance is known."""
     seen = predict(model, samples, input_px)
-    predicted, true = np.empty((len(samples), 16, 3)), np.empty((len(samples), 16, 3))
+    said, told, known = seen.joints[:, CORE], seen.target[:, CORE], seen.labelled[:, CORE]
+    predicted, true = np.empty(told.shape), np.empty(told.shape)
     for i, sample in enumerate(samples):
         assert sample.box is not None
         camera = crop_camera(sample.box, sample.K, input_px)
-        depth = seen.joints[i, :, 2] - seen.joints[i, ROOT, 2]
-        predicted[i] = lift(camera, seen.joints[i, :, :2], depth, root_z_m=1.0)
-        true[i] = lift(camera, seen.target[i, :, :2], seen.target[i, :, 2], root_z_m=1.0)
-        distance_m = _distance_m(true[i], seen.labelled[i])
+        predicted[i] = lift(camera, said[i, :, :2], said[i, :, 2] - said[i, ROOT, 2], root_z_m=1.0)
+        true[i] = lift(camera, told[i, :, :2], told[i, :, 2], root_z_m=1.0)
+        distance_m = _distance_m(true[i], known[i])
         predicted[i] *= distance_m
         true[i] *= distance_m
-    return pose_errors(predicted, true, seen.labelled)
+    return pose_errors(predicted, true, known)
 
 
 def people_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float:
@@ -61,7 +61,7 @@ def people_mm(model: Decoded, samples: Sequence[Sample], input_px: int) -> float
     return mean_mm(people_errors(model, samples, input_px).n_mpjpe)
 
 
-def _distance_m(pose: Float64[ndarray, "16 3"], known: Bool[ndarray, "16"]) -> float:
+def _distance_m(pose: Float64[ndarray, "joints 3"], known: Bool[ndarray, "joints"]) -> float:
     """Where a pose with its root 1 m away has the size of a person of `HEIGHT_M`, by the bones in the picture."""
     child, parent = np.array(list(BONE_OVER_HEIGHT)).T
     both = known[child] & known[parent]

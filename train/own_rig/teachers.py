@@ -12,11 +12,11 @@ import numpy as np
 from numpy import ndarray
 
 from engine.backends import Engine
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import BODY25, MPII16
 from realtime.progress import Step
 from realtime.take_joints import CameraJoints, lens_of, take_joints
 from realtime.takes import Take
-from train.datasets.openpose import mpii16_of
+from train.datasets.openpose import body25_of
 from train.own_rig.labels import LabelError
 
 SIGMA_PX = 5.0  # of a file's joints, where it says nothing
@@ -56,7 +56,10 @@ class OwnTeacher:
 
 @dataclass(frozen=True, slots=True)
 class FileTeacher:
-    """Joints of files, one per camera in the take's order: npz with `keypoints` (frames, n, 3) and `names` (n)."""
+    """Joints of files, one per camera in the take's order: npz with `keypoints` (frames, n, 3) and `names` (n).
+
+    Names of a skeleton of ours, 16 or 25, or OpenPose's.
+    """
 
     paths: Sequence[Path]
 
@@ -102,9 +105,10 @@ def _read(path: Path) -> ndarray:
         raise LabelError(f"{path} is no npz with `keypoints` (frames, n, 3) and `names` ({text})") from None
     if keypoints.ndim != 3 or keypoints.shape[1:] != (len(names), 3):
         raise LabelError(f"{path}: `keypoints` should be (frames, {len(names)}, 3), not {keypoints.shape}")
-    if set(JOINT_NAMES) <= set(names):
-        return keypoints[:, [names.index(name) for name in JOINT_NAMES]]
+    for skeleton in (BODY25, MPII16):
+        if set(skeleton.names) <= set(names):
+            return keypoints[:, [names.index(name) for name in skeleton.names]]
     try:
-        return mpii16_of(keypoints, names)
+        return body25_of(keypoints, names)
     except ValueError as error:
-        raise LabelError(f"{path}: joints are neither {JOINT_NAMES[0]} ... nor OpenPose's ({error})") from None
+        raise LabelError(f"{path}: joints are neither {MPII16.names[0]} ... nor OpenPose's ({error})") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numpy import ndarray
 
 from engine.crop import crop_px_from_units
 from engine.decode import Decoded
-from engine.skeleton import BONES, JOINT_NAMES
+from engine.skeleton import skeleton_of
 from engine.weights import Weights
 from realtime.colours import side_rgb
 from train.augment import plain
@@ -75,8 +76,9 @@ def heatmaps(weights: Weights, sample: Sample, path: Path) -> Path:
     crop = plain(sample, size)
     volume = _volume(weights.decoded(), collate([crop])["image"])[0]
     maps = torch.softmax(volume.float().flatten(1), dim=1).unflatten(1, volume.shape[1:]).sum(1).numpy()
-    figure, grid = pyplot.subplots(4, 4, figsize=(9, 9.5), layout="constrained")
-    for axes, name, plane in zip(grid.flat, JOINT_NAMES, maps, strict=True):
+    side = math.isqrt(len(maps))  # 4 x 4 or 5 x 5
+    figure, grid = pyplot.subplots(side, side, figsize=(9, 9.5), layout="constrained")
+    for axes, name, plane in zip(grid.flat, weights.skeleton.names, maps, strict=True):
         axes.imshow(crop.image_bgr[..., ::-1], extent=(0, 1, 1, 0))
         axes.imshow(plane, extent=(0, 1, 1, 0), cmap="inferno", alpha=HEATMAP_OPACITY)
         axes.set_title(name, fontsize=9)
@@ -106,8 +108,8 @@ def _volume(model: Decoded, image: torch.Tensor) -> torch.Tensor:
     return held[0]
 
 
-def _bones(axes, points: Float64[ndarray, "16 d"]) -> None:
-    for joint, parent in BONES:
+def _bones(axes, points: Float64[ndarray, "joints d"]) -> None:
+    for joint, parent in skeleton_of(len(points)).bones:
         axes.plot(*points[[joint, parent]].T, color=side_rgb(joint), linewidth=2)
 
 
