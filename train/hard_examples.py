@@ -56,6 +56,8 @@ class ErrorHistory:
     def __init__(self, pools: Sequence[Pool]) -> None:
         sizes = [0 if pool.renewed is not None else len(pool.samples) for pool in pools]
         self._means = [_Means(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int64)) for n in sizes]
+        self.turned: list[str] = []  # names of samples whose labels are turned in this epoch
+        self.left_out: list[str] = []
 
     def add(self, seen: CropErrors) -> None:
         """Takes in what was seen, in its order."""
@@ -70,20 +72,11 @@ class ErrorHistory:
 
     def steered(self, pools: Sequence[Pool]) -> list[Pool]:
         """The pools as the next epoch draws from them."""
+        self.turned, self.left_out = [], []
         return [
             self._steered(pool, means) if len(means.looks) else pool
             for pool, means in zip(pools, self._means, strict=True)
         ]
-
-    def contradicted(self, pools: Sequence[Pool]) -> tuple[list[str], list[str]]:
-        """Names of samples whose labels are turned, and of those that are left out."""
-        turned, left_out = [], []
-        for pool, means in zip(pools, self._means, strict=True):
-            if len(means.looks):
-                turn, leave = _contradicted(pool.samples, means)
-                turned += [pool.samples[i].name for i in np.flatnonzero(turn)]
-                left_out += [pool.samples[i].name for i in np.flatnonzero(leave)]
-        return turned, left_out
 
     def _steered(self, pool: Pool, means: _Means) -> Pool:
         told = means.looks > 0
@@ -92,8 +85,10 @@ class ErrorHistory:
             often[told] = np.clip(means.error[told] / usual, *BOUNDS)
         turn, leave = _contradicted(pool.samples, means)
         samples = list(pool.samples)
-        for i in np.flatnonzero(turn):
+        for i in np.flatnonzero(turn).tolist():
+            self.turned.append(samples[i].name)
             samples[i] = turned(samples[i])
+        self.left_out += [samples[i].name for i in np.flatnonzero(leave).tolist()]
         return replace(
             pool, samples=samples, often=np.where(leave, 0.0, often * (1.0 if pool.often is None else pool.often))
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import MIRROR
+from engine.skeleton import MPII16
 from train.metrics import n_mpjpe_mm, p_mpjpe_mm
 from train.pose_errors import bone_figures, mean_mm, pose_errors
 
@@ -60,7 +60,7 @@ def test_without_the_root_there_is_no_error_from_the_root(poses):
 
 def test_bones_of_one_symmetric_pose_vary_not_at_all(poses):
     pose = poses[:1]
-    even = (pose + pose[:, MIRROR] * (-1, 1, 1)) / 2
+    even = (pose + pose[:, MPII16.mirror] * (-1, 1, 1)) / 2
     figures = bone_figures(np.concatenate([even, 2 * even]))
     assert figures.spread == pytest.approx(0, abs=1e-9)
     assert figures.asymmetry == pytest.approx(0, abs=1e-9)

@@ -57,9 +57,10 @@ def _read(folder: Path) -> Iterator[Found]:
     if any(folder.glob("*_joints.npz")):
         if any(folder.glob("*.zip")):
             photos = read_labelled2d(folder)
-            for kind, samples in (("labelled", photos.human), ("pseudo", photos.pseudo)):
-                if samples:
-                    yield Found(folder, kind, samples)
+            if photos.human:
+                yield Found(folder, "labelled", photos.human)
+            if photos.pseudo:
+                yield Found(folder, "pseudo", photos.pseudo)
     elif any(folder.glob("shard_*.npz")):
         first = read_shard(min(folder.glob("shard_*.npz")))
         if first.split == "test":

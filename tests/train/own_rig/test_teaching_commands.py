@@ -8,7 +8,7 @@ import pytest
 import run
 from calib.formats import write_rig
 from calib.rig import Quality, Rig
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import MPII16
 from tests.realtime.takes.walked_take import Scene
 
 
@@ -30,7 +30,7 @@ def joints_files(scene, folder):
         px = px + np.random.default_rng(i).normal(0, 0.8, px.shape)
         paths.append(folder / f"joints_{i}.npz")
         score = np.full((*px.shape[:2], 1), 0.9)
-        np.savez(paths[-1], keypoints=np.concatenate([px, score], axis=-1), names=JOINT_NAMES)
+        np.savez(paths[-1], keypoints=np.concatenate([px, score], axis=-1), names=MPII16.names)
     return paths
 
 
@@ -52,10 +52,10 @@ def test_what_is_no_take_is_said(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ({"keypoints": np.zeros((30, 16, 2)), "names": JOINT_NAMES}, "should be"),
+        ({"keypoints": np.zeros((30, 16, 2)), "names": MPII16.names}, "should be"),
         ({"keypoints": np.zeros((30, 2, 3)), "names": ("nose", "toe")}, "neither"),
-        ({"keypoints": np.zeros((3, 16, 3)), "names": JOINT_NAMES}, "joints of 3 frames"),
-        ({"names": JOINT_NAMES}, "is no npz with"),
+        ({"keypoints": np.zeros((3, 16, 3)), "names": MPII16.names}, "joints of 3 frames"),
+        ({"names": MPII16.names}, "is no npz with"),
     ],
 )
 def test_a_file_of_joints_that_does_not_fit_is_said(content, says, scene, tmp_path, capsys):
