@@ -217,7 +217,7 @@ def _figures(
     return TakeFigures(
         name=name,
         kind=kind,
-        frames=len(seen),
+        frames=seen.size,
         found=float(seen.mean()) if len(seen) else 0.0,
         mpjpe_mm=mean_mm(errors.mpjpe),
         n_mpjpe_mm=mean_mm(errors.n_mpjpe),

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
-from engine.skeleton import L_HIP, L_SHOULDER, R_HIP, R_SHOULDER, THORAX
+from engine.skeleton import L_HIP, L_SHOULDER, R_HIP, R_SHOULDER, THORAX, UPPER_NECK
 
 # Side over the distance of the farthest joint from the middle of the hips, which counts as so many trunk lengths at
 # least. MediaPipe itself takes 2.5 times the radius that its detector gives; with these two numbers the points of the
@@ -54,19 +54,20 @@ class Region:
 
 
 def region_around(px: Float64[ndarray, "joints 2"]) -> Region | None:
-    """Around joints of either skeleton, NaN where unknown; None where no hip or no shoulder is known."""
+    """Around joints of either skeleton, NaN where unknown; None where no hip or nothing of shoulders and neck is known."""
     known = np.asarray(np.isfinite(px).all(axis=1))
-    hips, shoulders = (_middle(px[list(pair)]) for pair in ((R_HIP, L_HIP), (R_SHOULDER, L_SHOULDER)))
-    if hips is None or shoulders is None:
+    hips = _middle(px[[R_HIP, L_HIP]])
+    tops = [_middle(px[list(joints)]) for joints in ((THORAX,), (R_SHOULDER, L_SHOULDER), (UPPER_NECK,))]
+    top = next((top for top in tops if top is not None), None)
+    if hips is None or top is None:
         return None
-    trunk = (px[THORAX] if known[THORAX] else shoulders) - hips
-    trunk_px = float(np.linalg.norm(trunk))
+    trunk_px = float(np.linalg.norm(top - hips))
     far_px = float(np.linalg.norm(px[known] - hips, axis=1).max())
-    up = trunk / trunk_px if trunk_px > 0 else np.array([0.0, -1.0])
+    up = (top - hips) / trunk_px if trunk_px > 0 else np.array([0.0, -1.0])
     return Region(hips, up, max(FAR * max(far_px, TRUNK * trunk_px), SIDE_MIN_PX))
 
 
-def _middle(px: Float64[ndarray, "2 2"]) -> Float64[ndarray, "2"] | None:
+def _middle(px: Float64[ndarray, "n 2"]) -> Float64[ndarray, "2"] | None:
     """Of those that are known."""
     known = px[np.isfinite(px).all(axis=1)]
     return known.mean(axis=0) if len(known) else None

@@ -1,5 +1,7 @@
 """Bars joint by joint."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -13,9 +15,12 @@ def figures(kind, mm, frames=10):
 
 
 def test_takes_are_averaged_by_their_frames():
-    mean = _mean_per_joint([figures("error", 10.0, 30), figures("error", 50.0, 10)])
+    mean = _mean_per_joint([figures("error", 10.0, 30), figures("error", 50.0, 10)], 25)
     assert np.isnan(mean[6])
     assert mean[0] == 20.0
+    assert np.isnan(mean[16:]).all()
+    more = replace(figures("error", 10.0), per_joint_mm=(10.0,) * 25)
+    assert _mean_per_joint([figures("error", 50.0), more], 25)[[0, 24]].tolist() == [30.0, 10.0]
 
 
 def test_a_network_that_found_nobody_is_drawn_as_nothing(tmp_path):

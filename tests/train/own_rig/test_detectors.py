@@ -8,36 +8,54 @@ import numpy as np
 import pytest
 
 from engine.places import data_place
-from engine.skeleton import LIMB_JOINTS
+from engine.skeleton import BODY25, CORE, LIMB_JOINTS
 from realtime.takes import open_take
 from tests.realtime.takes.walked_take import Scene
 from tests.train.own_rig.test_teaching_commands import said_by
 from train.own_rig import detectors
-from train.own_rig.detectors import BLAZEPOSE, HALPE, MODEL, DetectorTeacher, from_blazepose, from_halpe
+from train.own_rig.detectors import MODEL, DetectorTeacher
 from train.own_rig.labels import LabelError
+from train.teachers.joints import BLAZEPOSE_LIMBS, HALPE_LIMBS, HALPE_OTHERS, from_blazepose, from_halpe
 
 BLAZEPOSE_NAMES = (
     "nose le_in le le_out re_in re re_out l_ear r_ear l_mouth r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist "
-    "r_wrist l_pinky r_pinky l_index r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle r_ankle l_heel r_heel"
+    "r_wrist l_pinky r_pinky l_index r_index l_thumb r_thumb l_hip r_hip l_knee r_knee l_ankle r_ankle l_heel r_heel "
+    "l_toe r_toe"
 )
 HALPE_NAMES = (
     "nose le re l_ear r_ear l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_hip r_hip l_knee r_knee l_ankle "
-    "r_ankle head neck hip"
+    "r_ankle head neck hip l_toe r_toe l_small r_small l_heel r_heel"
 )
 OURS = "r_ankle r_knee r_hip l_hip l_knee l_ankle r_wrist r_elbow r_shoulder l_shoulder l_elbow l_wrist"
 
 
 def test_limbs_are_those_of_the_other_programs():
-    assert [BLAZEPOSE_NAMES.split()[row] for row in BLAZEPOSE] == OURS.split()
-    assert [HALPE_NAMES.split()[row] for row in HALPE] == OURS.split()
+    assert [BLAZEPOSE_NAMES.split()[row] for row in BLAZEPOSE_LIMBS] == OURS.split()
+    assert [HALPE_NAMES.split()[row] for row in HALPE_LIMBS] == OURS.split()
     points = np.random.default_rng(0).uniform(0.2, 0.8, (33, 3))
-    joints = from_blazepose(points, np.array([640, 480]))
-    np.testing.assert_allclose(joints[0], (points[28, 0] * 640 - 0.5, points[28, 1] * 480 - 0.5, points[28, 2]))
+    joints = from_blazepose(points)
+    np.testing.assert_allclose(joints[0], points[28])
     np.testing.assert_allclose(joints[7], (joints[12] + joints[13]) / 2)
     np.testing.assert_allclose(joints[6], (joints[2] + joints[3]) / 2)
     assert np.isnan(joints[8:10, :2]).all()
     halpe = from_halpe(points[:26])
     np.testing.assert_allclose(halpe[[9, 7]], points[[17, 18]])
+
+
+def test_feet_face_and_hands_are_those_of_the_other_programs():
+    named = {name: np.full(2, float(row)) for row, name in enumerate(BLAZEPOSE_NAMES.split())}
+    joints = from_blazepose(np.stack(list(named.values())))
+    for name in ("r_heel", "r_toe", "l_heel", "l_toe", "nose", "r_ear", "l_ear"):
+        np.testing.assert_array_equal(joints[BODY25.names.index(name)], named[name])
+    for side in "rl":
+        knuckles = (named[f"{side}_pinky"] + named[f"{side}_index"]) / 2
+        np.testing.assert_array_equal(joints[BODY25.names.index(f"{side}_hand")], knuckles)
+    for joint, row in HALPE_OTHERS.items():
+        wanted = {"head_top": "head", "thorax": "neck"}.get(BODY25.names[joint], BODY25.names[joint])
+        assert HALPE_NAMES.split()[row] == wanted
+    halpe = from_halpe(np.ones((26, 3)))
+    unknown = [BODY25.names[joint] for joint in np.flatnonzero(np.isnan(halpe[:, 0]))]
+    assert unknown == ["upper_neck", "r_hand", "l_hand"]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +91,7 @@ def stand_in_for_rtmlib(scene, asked):
             assert image_bgr.dtype == np.uint8
             points, scores = np.zeros((1, 26, 2)), np.full((1, 26), 0.8)
             px = truth.people()
-            points[0, list(HALPE)] = px[list(LIMB_JOINTS)]
+            points[0, list(HALPE_LIMBS)] = px[list(LIMB_JOINTS)]
             points[0, 17], points[0, 18] = px[9], px[7]
             return points, scores
 
@@ -103,7 +121,7 @@ def stand_in_for_mediapipe(scene, asked):
             self.last_ms = ms
             height, width = image.shape[:2]
             marks = [SimpleNamespace(x=0.5, y=0.5, visibility=0.0) for _ in range(33)]
-            for row, (x, y) in zip(BLAZEPOSE, truth.people()[list(LIMB_JOINTS)], strict=True):
+            for row, (x, y) in zip(BLAZEPOSE_LIMBS, truth.people()[list(LIMB_JOINTS)], strict=True):
                 marks[row] = SimpleNamespace(x=(x + 0.5) / width, y=(y + 0.5) / height, visibility=0.9)
             return SimpleNamespace(pose_landmarks=[marks])
 
@@ -144,7 +162,10 @@ def test_joints_of_other_programs_become_a_cameras_joints(detector, scene, packa
         inside = np.isfinite(joints.px).all(-1)
         assert inside[:, list(LIMB_JOINTS)].mean() > 0.95
         assert (
-            np.abs(joints.px - true_px(scene, camera))[:, list(LIMB_JOINTS)][inside[:, list(LIMB_JOINTS)]].max() < 1e-6
+            np.abs(joints.px[:, CORE] - true_px(scene, camera))[:, list(LIMB_JOINTS)][
+                inside[:, list(LIMB_JOINTS)]
+            ].max()
+            < 1e-6
         )
         assert joints.company == 0
         assert joints.track().seen.any()
@@ -168,7 +189,7 @@ def test_what_is_missing_is_one_line(packages, scene, tmp_path, monkeypatch, cap
 
 def test_nobody_is_said_and_somebody_beside_is_counted(scene, packages, tmp_path, monkeypatch):
     take = open_take(scene.write(tmp_path / "t"))
-    person = np.column_stack([np.random.default_rng(0).uniform(50, 200, (16, 2)), np.full(16, 0.9)])
+    person = np.column_stack([np.random.default_rng(0).uniform(50, 200, (25, 2)), np.full(25, 0.9)])
     beside = person * (1.0, 1.0, 0.9) + (20.0, 0.0, 0.0)
     unsure = person * (1.0, 1.0, 0.1)
 

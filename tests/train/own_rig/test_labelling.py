@@ -167,14 +167,25 @@ def test_exchanged_recordings_are_refused(tmp_path):
 @pytest.mark.slow
 def test_joints_of_a_file_teach_as_well(scene, tmp_path):
     folder = written(scene, tmp_path / "t")
+<<<<<<< HEAD
     from engine.skeleton import MPII16
 
+=======
+>>>>>>> teacher
     paths = []
     for i, lens in enumerate(scene.cameras.values()):
         px = np.stack([lens.project(people[0]) for people in scene.people_m(i)])
         px = px + np.random.default_rng(i).normal(0, 1, px.shape)
         path = tmp_path / f"{i}.npz"
+<<<<<<< HEAD
         np.savez(path, keypoints=np.concatenate([px, np.full((*px.shape[:2], 1), 0.9)], axis=-1), names=MPII16.names)
+=======
+        np.savez(
+            path,
+            keypoints=np.concatenate([px, np.full((*px.shape[:2], 1), 0.9)], axis=-1),
+            names=scene.walker.skeleton.names,
+        )
+>>>>>>> teacher
         paths.append(path)
     done = label_take(folder, FileTeacher(paths), step=quiet)
     assert np.median(error_mm(done.labels, scene, "cam0")) < 25
