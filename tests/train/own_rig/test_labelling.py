@@ -1,7 +1,7 @@
 """Labels of a take: right where the take is sound, refused with the reason where it is not."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from calib.camera import rigid
 from calib.formats import write_rig
 from calib.rig import Quality, Rig
+from engine.skeleton import BODY25, CORE, MPII16
 from realtime.takes import open_take, read_sync
 from tests.calib.walker import Walker
 from tests.realtime.takes.walked_take import Scene, SceneTeacher
@@ -24,6 +25,20 @@ SECONDS = 12.0
 
 def quiet(done, total=None, text=""):
     pass
+
+
+@dataclass
+class CutTeacher:
+    """Another teacher's joints, of the first camera only those of `mpii16`."""
+
+    whole: SceneTeacher
+    name: str = "a test"
+
+    def __call__(self, take, step):
+        found = self.whole(take, step)
+        first = next(iter(found))
+        cut = {part: getattr(found[first], part)[:, CORE] for part in ("px", "sigma_px", "score")}
+        return found | {first: replace(found[first], **cut)}
 
 
 def written(scene, folder, *, rig=True):
@@ -89,6 +104,21 @@ def test_labels_lie_where_the_person_was_in_both_cameras(labelled, scene):
     assert labelled.quality.kept_share > 0.8
     assert labels.metric
     assert labels.height_m == pytest.approx(1.72, rel=0.05)
+
+
+def test_feet_face_and_hands_are_labelled_and_change_nothing_of_the_others(labelled, scene, tmp_path):
+    more = replace(scene, walker=replace(scene.walker, skeleton=BODY25))
+    done = label_take(written(more, tmp_path / "t"), SceneTeacher(more), step=quiet)
+    assert done.labels.skeleton is BODY25
+    assert len(done.labels.frame) == pytest.approx(len(labelled.labels.frame), rel=0.03)
+    assert done.quality.kept_share == pytest.approx(labelled.quality.kept_share, abs=0.03)
+    assert done.labels.kept[:, len(MPII16) :].mean() > 0.7
+    for name in more.cameras:
+        assert np.median(error_mm(done.labels, more, name)) < 30
+    core = done.labels.weight[:, CORE][done.labels.kept[:, CORE]].mean()
+    assert core == pytest.approx(labelled.labels.weight[labelled.labels.kept].mean(), abs=0.05)
+    again = label_take(done.take.folder, CutTeacher(SceneTeacher(more)), step=quiet)
+    assert again.labels.skeleton is MPII16  # what both cameras know
 
 
 def test_the_clock_is_found_and_stays_with_the_take(labelled, scene):
@@ -167,25 +197,13 @@ def test_exchanged_recordings_are_refused(tmp_path):
 @pytest.mark.slow
 def test_joints_of_a_file_teach_as_well(scene, tmp_path):
     folder = written(scene, tmp_path / "t")
-<<<<<<< HEAD
-    from engine.skeleton import MPII16
-
-=======
->>>>>>> teacher
     paths = []
     for i, lens in enumerate(scene.cameras.values()):
         px = np.stack([lens.project(people[0]) for people in scene.people_m(i)])
         px = px + np.random.default_rng(i).normal(0, 1, px.shape)
         path = tmp_path / f"{i}.npz"
-<<<<<<< HEAD
-        np.savez(path, keypoints=np.concatenate([px, np.full((*px.shape[:2], 1), 0.9)], axis=-1), names=MPII16.names)
-=======
-        np.savez(
-            path,
-            keypoints=np.concatenate([px, np.full((*px.shape[:2], 1), 0.9)], axis=-1),
-            names=scene.walker.skeleton.names,
-        )
->>>>>>> teacher
+        score = np.full((*px.shape[:2], 1), 0.9)
+        np.savez(path, keypoints=np.concatenate([px, score], axis=-1), names=MPII16.names)
         paths.append(path)
     done = label_take(folder, FileTeacher(paths), step=quiet)
     assert np.median(error_mm(done.labels, scene, "cam0")) < 25
