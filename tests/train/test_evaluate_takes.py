@@ -1,8 +1,11 @@
 """Figures on a take: of the held-out part alone, against labels and against the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from engine.skeleton import BODY25
 from realtime.takes import open_take
 from tests.realtime.takes.walked_take import Scene, SceneEngine
 from tests.train.true_labels import labelled_take
@@ -55,6 +58,23 @@ def test_labels_that_are_off_are_told_by_the_truth(scene, tmp_path):
     agreement, error = evaluate_take(folder, scene.engine(noise=0.0), step=quiet)
     assert error.label_noise_mm == pytest.approx(160 / 15, abs=2)
     assert agreement.mpjpe_mm > error.mpjpe_mm + 5
+
+
+def test_joints_beyond_the_first_sixteen_are_told_apart_and_change_no_figure(scene, tmp_path):
+    more = Scene(seconds=4.0, walker=replace(scene.walker, skeleton=BODY25))
+    folder = labelled_take(more, tmp_path / "t", truth=True)
+    labels = read_labels(folder)
+    labels.joints_cam_m[:, 17] += np.array([0.0, 0.0, 0.5])  # a toe
+    write_labels(folder, labels)
+    old, new = (evaluate_take(folder, s.engine(noise=0.0), step=quiet) for s in (scene, more))
+    for before, after in zip(old, new, strict=True):
+        assert len(before.per_joint_mm) == 16
+        assert len(after.per_joint_mm) == 25
+        for name in ("mpjpe_mm", "n_mpjpe_mm", "p_mpjpe_mm", "bone_spread", "label_noise_mm"):
+            assert getattr(after, name) == pytest.approx(getattr(before, name), abs=0.3)
+    assert new[0].summary()["mpjpe_mm_per_joint"]["r_toe"] > 400
+    assert new[1].summary()["mpjpe_mm_per_joint"]["r_toe"] < 30
+    assert "r_toe" not in old[0].summary()["mpjpe_mm_per_joint"]
 
 
 def test_somebody_who_is_never_found_has_no_error_but_is_told(scene, tmp_path):

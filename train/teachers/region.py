@@ -54,7 +54,7 @@ class Region:
 
 
 def region_around(px: Float64[ndarray, "joints 2"]) -> Region | None:
-    """Around joints of either skeleton, NaN: unknown. None where no hip or nothing of shoulders and neck is known."""
+    """Around joints of either skeleton, NaN where unknown; None without a hip or without shoulders and neck."""
     known = np.asarray(np.isfinite(px).all(axis=1))
     hips = _middle(px[[R_HIP, L_HIP]])
     tops = [_middle(px[list(joints)]) for joints in ((THORAX,), (R_SHOULDER, L_SHOULDER), (UPPER_NECK,))]

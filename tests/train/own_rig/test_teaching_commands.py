@@ -8,8 +8,10 @@ import pytest
 import run
 from calib.formats import write_rig
 from calib.rig import Quality, Rig
-from engine.skeleton import MPII16
+from engine.skeleton import BODY25, MPII16
+from realtime.takes import open_take
 from tests.realtime.takes.walked_take import Scene
+from train.own_rig.teachers import FileTeacher
 
 
 @pytest.fixture
@@ -90,3 +92,30 @@ def test_label_writes_labels_report_and_summary(tmp_path, capsys):
     assert status == 0, out
     assert {"labels.npz", "labels.html", "labels.txt", "labels.json", "sync.toml"} <= {p.name for p in folder.iterdir()}
     assert json.loads((tmp_path / "s.json").read_text())["verdict"] in ("green", "yellow")
+
+
+OPENPOSE = "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle REye"
+FEET = "LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+
+
+@pytest.mark.parametrize(
+    ("names", "joints", "told"),
+    [
+        (MPII16.names, 16, range(16)),
+        ((*BODY25.names, "something"), 25, range(25)),
+        (f"{OPENPOSE} {FEET}".split(), 25, [*range(8), *range(10, 23)]),
+        (OPENPOSE.split(), 25, [*range(8), *range(10, 16), 20]),
+    ],
+)
+def test_files_of_joints_give_those_that_their_names_know(names, joints, told, scene, tmp_path):
+    take, places = open_take(scene.write(tmp_path / "t")), np.random.default_rng(0).uniform(1, 200, (30, len(names), 3))
+    places[..., 2] = 0.5
+    np.savez(tmp_path / "j.npz", keypoints=places, names=names)
+    (found, _) = FileTeacher([tmp_path / "j.npz"] * 2)(take, lambda *_: None).values()
+    assert found.px.shape == (30, joints, 2)
+    assert np.flatnonzero(np.isfinite(found.px).all(axis=(0, 2))).tolist() == list(told)
+    assert (found.score[:, list(told)] > 0).all()
+    assert found.score.sum() == pytest.approx(0.5 * 30 * len(told))
+    if "RHeel" in names:
+        for joint, name in ((16, "RHeel"), (17, "RBigToe"), (18, "LHeel"), (19, "LBigToe"), (21, "REar"), (22, "LEar")):
+            np.testing.assert_array_equal(found.px[:, joint], places[:, list(names).index(name), :2])
