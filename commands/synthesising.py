@@ -48,6 +48,7 @@ def synth(
     sources: Packed = None,
     split: Part = "all",
     count: Annotated[int, typer.Option(min=1, help="How many people.")] = 512,
+    empty: Annotated[bool, typer.Option("--empty", help="Clothes that hang and things, but nobody.")] = False,
     size: Annotated[int, typer.Option(min=48, max=1024, metavar="PIXELS", help="Side of the pictures.")] = 160,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as free cores.")] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the people are drawn.")] = "cpu",
@@ -79,7 +80,7 @@ def synth(
         _packed(pack, folders)
         return
     if out is not None:
-        _pictures(out, folders, count=count, seed=seed, size_px=size, workers=workers, device=device)
+        _pictures(out, folders, count=count, seed=seed, size_px=size, workers=workers, device=device, empty=empty)
         return
     assert take is not None
     options = TakeOptions(
@@ -107,6 +108,7 @@ def _pictures(
     size_px: int,
     workers: int | None,
     device: Literal["cpu", "cuda"],
+    empty: bool,
 ) -> None:
     from train.plots import people_sheet
     from train.synthetic.shards import free_cores, write_shards
@@ -114,7 +116,7 @@ def _pictures(
     workers = workers or free_cores()
     with progress_bar("people", count) as step:
         for done in write_shards(
-            out, count, seed=seed, size_px=size_px, sources=sources, workers=workers, device=device
+            out, count, seed=seed, size_px=size_px, sources=sources, workers=workers, device=device, empty=empty
         ):
             step(done, count)
     print(f"wrote {people_sheet(out)} (look at it); train: python run.py pretrain DATASET... {out} --out runs/NAME")

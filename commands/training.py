@@ -88,7 +88,7 @@ def pretrain(
         _as_the_paper(datasets, out, weights, preset, epochs, seed, left_out, backbone)
         return
     recipe = recipe_for(preset, ARCHITECTURES[weights].input_px, hours=hours, crops=crops, seed=seed, without=left_out)
-    starts = {"warm_start": warm_start, "backbone": backbone}
+    starts = {"preset": preset, "warm_start": warm_start, "backbone": backbone}
     people = None if render is None else _sources(render)
     done = run_pretrain(datasets, out, name=weights, recipe=recipe, without=left_out, people=people, **starts)
     if not is_first():

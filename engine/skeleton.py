@@ -99,10 +99,6 @@ def skeleton_named(names: tuple[str, ...]) -> Skeleton:
     raise ValueError(f"{len(names)} joints ({', '.join(names[:3])} ...) of no known skeleton: {', '.join(SKELETONS)}")
 
 
-# MOVING: names of mpii16 alone, which go when nobody imports them any more
-JOINT_NAMES, PARENTS, BONES, MIRROR_PAIRS = MPII16.names, MPII16.parents, MPII16.bones, MPII16.mirror_pairs
-JOINTS, MIRROR, RIGHT_JOINTS, LEFT_JOINTS = len(MPII16), MPII16.mirror, MPII16.right, MPII16.left
-
 # source index of each mpii16 joint in Human3.6M's 17 (its spine, 7, is dropped as in the paper)
 H36M17_TO_MPII16 = (3, 2, 1, 4, 5, 6, 0, 8, 9, 10, 16, 15, 14, 11, 12, 13)
 # mpii16 index of each of LSP's 14

@@ -171,7 +171,7 @@ def _flipped(sample: Sample, image: UInt8[ndarray, "h w 3"]) -> tuple[Sample, UI
     return mirrored, np.ascontiguousarray(image[:, ::-1])
 
 
-def _stretched(sample: Sample, image: UInt8[ndarray, "h w 3"], factor: float) -> tuple[Sample, UInt8[ndarray, "h w 3"]]:
+def _stretched(sample: Sample, image: UInt8[ndarray, "h w 3"], factor: float) -> tuple[Sample, UInt8[ndarray, "h v 3"]]:
     """The person so many times as wide."""
     height, width = image.shape[:2]
     image = cv2.resize(image, (round(width * factor), height), interpolation=cv2.INTER_AREA)

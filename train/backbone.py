@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -55,8 +56,9 @@ def load_checkpoint(network: PoseResNet, path: Path) -> int:
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable checkpoint ({error})") from error
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        text = " ".join(str(error).split())[:120]
+        raise WeightsError(f"{path} is not a readable checkpoint ({text})") from None
     return _copy(network, state, str(path))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LAST = "last.ckpt"
 METRICS = "metrics.jsonl"
+CONTRADICTED = "contradicted.json"  # samples whose labels have left and right exchanged, by `train.hard_examples`
 
 
 class Average(WeightAveraging):
@@ -107,6 +108,10 @@ class Clock(Callback):
         line["data_wait"] = pl_module.data_wait = round(self._wait.share, 4)
         if not trainer.is_global_zero:
             return
+        if (history := pl_module.history) is not None:
+            line |= {"turned": len(history.turned), "left_out": len(history.left_out)}
+            record = {"turned": history.turned, "left_out": history.left_out}
+            (self.folder / CONTRADICTED).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         with open(self.folder / METRICS, "a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **numbers}) + "\n")
 

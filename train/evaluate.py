@@ -86,7 +86,7 @@ def _judged_photos(folder: Path, engine: Engine, step: Progress) -> tuple[list[F
     with_box, without = [], []
     for i, sample in enumerate(chosen):
         image = sample.image_bgr()
-        with_box.append(_in_own_box(sample, engine))
+        with_box.append(in_own_box(sample, engine))
         tracker = Tracker(engine, sample.K, people=1, track=False)
         without.append(_px(_largest([joints for _, joints in tracker(Frame(0, 0.0, image))]), engine.skeleton))
         step(i + 1, len(chosen))
@@ -117,7 +117,7 @@ def judge_mpii(folder: Path, engine: Engine, *, step: Progress) -> list[Figures]
     samples = [s.with_joints(engine.skeleton) for s in read_mpii(folder, "valid").samples]
     px = []
     for i, sample in enumerate(samples):
-        px.append(_in_own_box(sample, engine).px)
+        px.append(in_own_box(sample, engine).px)
         step(i + 1, len(samples))
     true = np.stack([s.joints_px for s in samples]).astype(np.float64)
     labelled = np.stack([s.weight[:, 0] > 0 for s in samples])
@@ -145,7 +145,7 @@ def _judged_renderings(folder: Path, engine: Engine, step: Progress) -> Figures:
     px, predicted = [], []
     for i, person in enumerate(people):
         sample = person.sample
-        joints = _in_own_box(sample, engine)
+        joints = in_own_box(sample, engine)
         camera = crop_camera(joints.box, sample.K, 1)
         px.append(joints.px)
         predicted.append(lift(camera, camera.to_crop(joints.px), joints.depth, root_z_m=person.root_z_m))
@@ -186,7 +186,8 @@ def _judged_video(folder: Path, video: LabelledVideo, engine: Engine, step: Prog
     )
 
 
-def _in_own_box(sample: Sample, engine: Engine) -> Joints:
+def in_own_box(sample: Sample, engine: Engine) -> Joints:
+    """What an engine says of somebody in the box of the label."""
     assert sample.box is not None
     output = engine.infer(sample.image_bgr(), [sample.box], sample.K)
     return read_joints(output, [sample.box], sample.K, engine.score_map)[0]

@@ -232,7 +232,7 @@ def _figures(
 
 def _per_joint(mpjpe_mm: Float64[ndarray, "n joints"]) -> tuple[float, ...]:
     some = np.isfinite(mpjpe_mm).any(axis=0)
-    means = np.full(len(some), np.nan)
+    means = np.full(mpjpe_mm.shape[1], np.nan)
     means[some] = np.nanmean(mpjpe_mm[:, some], axis=0)
     return tuple(means.tolist())
 

@@ -46,8 +46,14 @@ class _Means:
     """Running means of one pool's samples; NaN where a sample was not seen."""
 
     error: Float64[ndarray, "n"]
-    exchanged: Float64[ndarray, "n"]
+    exchanged: Float64[ndarray, "n"]  # against the label as it was read, also where it is turned now
     looks: Int64[ndarray, "n"]
+    turned: Bool[ndarray, "n"]
+
+    @classmethod
+    def unseen(cls, n: int) -> _Means:
+        """Of n samples that nobody looked at."""
+        return cls(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int64), np.zeros(n, bool))
 
 
 class ErrorHistory:
@@ -55,7 +61,9 @@ class ErrorHistory:
 
     def __init__(self, pools: Sequence[Pool]) -> None:
         sizes = [0 if pool.renewed is not None else len(pool.samples) for pool in pools]
-        self._means = [_Means(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int64)) for n in sizes]
+        self._means = [_Means.unseen(n) for n in sizes]
+        self.turned: list[str] = []  # names of samples whose labels are turned in this epoch
+        self.left_out: list[str] = []
 
     def add(self, seen: CropErrors) -> None:
         """Takes in what was seen, in its order."""
@@ -64,26 +72,18 @@ class ErrorHistory:
             if sample >= len(means.looks) or not np.isfinite(error):
                 continue
             share = NEWEST if means.looks[sample] else 1.0
+            exchanged = -exchanged if means.turned[sample] else exchanged
             for mean, value in ((means.error, error), (means.exchanged, exchanged)):
                 mean[sample] = value if share == 1.0 else mean[sample] + share * (value - mean[sample])
             means.looks[sample] += 1
 
     def steered(self, pools: Sequence[Pool]) -> list[Pool]:
         """The pools as the next epoch draws from them."""
+        self.turned, self.left_out = [], []
         return [
             self._steered(pool, means) if len(means.looks) else pool
             for pool, means in zip(pools, self._means, strict=True)
         ]
-
-    def contradicted(self, pools: Sequence[Pool]) -> tuple[list[str], list[str]]:
-        """Names of samples whose labels are turned, and of those that are left out."""
-        turned, left_out = [], []
-        for pool, means in zip(pools, self._means, strict=True):
-            if len(means.looks):
-                turn, leave = _contradicted(pool.samples, means)
-                turned += [pool.samples[i].name for i in np.flatnonzero(turn)]
-                left_out += [pool.samples[i].name for i in np.flatnonzero(leave)]
-        return turned, left_out
 
     def _steered(self, pool: Pool, means: _Means) -> Pool:
         told = means.looks > 0
@@ -91,16 +91,19 @@ class ErrorHistory:
         if told.any() and (usual := float(np.median(means.error[told]))) > 0:
             often[told] = np.clip(means.error[told] / usual, *BOUNDS)
         turn, leave = _contradicted(pool.samples, means)
+        means.turned[:] = turn
         samples = list(pool.samples)
-        for i in np.flatnonzero(turn):
+        for i in np.flatnonzero(turn).tolist():
+            self.turned.append(samples[i].name)
             samples[i] = turned(samples[i])
+        self.left_out += [samples[i].name for i in np.flatnonzero(leave).tolist()]
         return replace(
             pool, samples=samples, often=np.where(leave, 0.0, often * (1.0 if pool.often is None else pool.often))
         )
 
     def state(self) -> list[dict[str, ndarray]]:
         """For a checkpoint."""
-        return [{"error": m.error, "exchanged": m.exchanged, "looks": m.looks} for m in self._means]
+        return [{"error": m.error, "exchanged": m.exchanged, "looks": m.looks, "turned": m.turned} for m in self._means]
 
     def load(self, state: list[dict[str, ndarray]]) -> None:
         """Goes on from a checkpoint; pools that have other samples now begin anew."""

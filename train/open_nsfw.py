@@ -86,8 +86,9 @@ def measure_statistics(network: PoseResNet, crops_rgb: UInt8[ndarray, "n s s 3"]
             continue
         n, total, squares = sums[name]
         variance = (squares / n - (total / n).square()).clamp(min=EPSILON).float()
-        module.weight.mul_(((variance + EPSILON) / (module.running_var + EPSILON)).sqrt())
-        module.running_var.copy_(variance)
+        running = module.get_buffer("running_var")
+        module.weight.mul_(((variance + EPSILON) / (running + EPSILON)).sqrt())
+        running.copy_(variance)
 
 
 def _graph() -> Any:

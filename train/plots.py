@@ -65,11 +65,11 @@ def errors_sheet(samples: Sequence[Sample], seen: Seen, path: Path) -> Path:
 
 
 def people_sheet(folder: Path, *, people: int = 60) -> Path:
-    """The first rendered people of a folder of shards, every second one with its joints drawn; the picture's path."""
+    """The first pictures of a folder of shards, every second person with the joints drawn; the picture's path."""
     shard = read_shard(min(folder.glob("shard_*.npz")))
     tiles = []
     for i in range(min(people, len(shard.jpegs))):
-        units = shard.units[i].astype(np.float64) if i % 2 else None
+        units = shard.units[i].astype(np.float64) if i % 2 and not shard.empty else None
         tiles.append(_tile(decode_jpeg(shard.jpegs[i]), units))
     return _sheet(tiles, folder / "contact_sheet.jpg")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +20,12 @@ from engine.skeleton import LIMB_JOINTS
 from engine.weights import Weights, load_weights, read_weights, write_weights
 from train.backbone import backbone_start
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
+from train.card import Origin, card_of, kept_origin, origin_of, write_configuration
 from train.crops_seen import predict
-from train.datasets.catalogue import terms_of
 from train.datasets.found import Found, Kind, find_datasets
 from train.datasets.labelled2d import VALIDATION_LISTS, DatasetError, frozen_list, judged_names, torso_labelled
 from train.datasets.sample import Sample
-from train.fit import Phase, PoseTraining, Recipe, fit
+from train.fit import Phase, Recipe, fit
 from train.metrics import pck_hits, swap_rate
 from train.plots import contact_sheet, plot_curves
 from train.ranks import is_first, rank, until, wait_for_all, world
@@ -44,16 +42,6 @@ VALIDATION_EVERY, VALIDATION_MIN = 20, 8
 # the score map is fitted on boxes that fit, and on wider ones as a search has them
 SCORE_SCALES = (1.0, 1.6, 2.4)
 SHEET = 60  # people on the contact sheet of predictions
-TERMS = {
-    "lspet": "LSP extended (Johnson and Everingham 2011): citation asked for, photos from Flickr",
-    "everyday": "clothing-co-parsing (Apache-2.0 file), free-exercise-db (Unlicense), others unstated; "
-    "pseudo-labels by MediaPipe",
-    "coco_mini": "COCO annotations CC BY 4.0, photos by their Flickr licences",
-    "photos": "jetson-inference pictures, MIT-like NVIDIA licence",
-    "textures_dtd": "Describable Textures Dataset (Cimpoi et al. 2014): research use",
-}
-
-
 PARTS = ("cbam", "wasp", "lateral", "occlusion")  # what an ablation leaves out (the paper's Table 4, but lateral)
 
 
@@ -116,6 +104,7 @@ def pretrain(
     *,
     name: str = "lite",
     recipe: Recipe,
+    preset: str | None = None,
     warm_start: str | None = None,
     backbone: str | None = None,
     without: Sequence[str] = (),
@@ -123,7 +112,8 @@ def pretrain(
 ) -> Pretrained:
     """Train `name` on the data sets in `folders`; `out` becomes the run folder and holds NAME.safetensors.
 
-    With `people` synthetic people are rendered from these sources while it trains.
+    With `people` synthetic people are rendered from these sources while it trains. `preset` is the name that its recipe
+    has in the card.
 
     A run folder that has a checkpoint is resumed. DatasetError when the data cannot teach, WeightsError when a
     start does not fit.
@@ -134,16 +124,18 @@ def pretrain(
     pools, validations = pools_of(found)
     switches = {part: False for part in ("cbam", "wasp", "lateral") if part in without}
     architecture = replace(ARCHITECTURES[name], **switches)
-    start = None
-    if warm_start is not None:
-        start = grown(load_weights(warm_start), architecture).network().state_dict()
+    start, warm = None, None if warm_start is None else load_weights(warm_start)
+    origin = origin_of(warm, backbone, preset=preset)
+    if warm is not None:
+        start = grown(warm, architecture).network().state_dict()
     if backbone is not None:
         start = backbone_start(architecture, backbone, pools[0].samples)
     with contextlib.ExitStack() as stack:
         if people is not None:
             supply = stack.enter_context(supply_for(out, people, architecture.input_px, recipe))
             pools = [replace(p, renewed=supply.samples) if p.name == "synthetic" else p for p in pools]
-        return learn(found, pools, validations, out, name=name, architecture=architecture, recipe=recipe, start=start)
+        what = {"name": name, "architecture": architecture, "recipe": recipe, "start": start, "origin": origin}
+        return learn(found, pools, validations, out, **what)
 
 
 def grown(weights: Weights, architecture: Architecture) -> Weights:
@@ -172,18 +164,23 @@ def learn(
     architecture: Architecture,
     recipe: Recipe,
     start: dict[str, torch.Tensor] | None = None,
+    origin: Origin | None = None,
     occluders: Sources | None = None,
 ) -> Pretrained:
-    """Train on pools in the run folder `out`, and write weights with their card (of `found`), curves and a sheet."""
+    """Train on pools in the run folder `out`, and write weights with their card (of `found`), curves and a sheet.
+
+    `origin` says what `start` is; None: it is not written down.
+    """
     recipe = in_epochs(recipe, sum(len(pool.samples) for pool in pools))
     path = out / f"{name}.safetensors"
     if is_first():
-        _write_configuration(out, name, recipe, found)
+        origin = origin and kept_origin(out, origin)
+        write_configuration(out, name, recipe, found, origin)
     run, state = fit(architecture, pools, validation, recipe, out, start=start, occluders=occluders)
     if is_first():
         chosen_by = next(iter(validation.values())) if isinstance(validation, Mapping) else validation
         weights = Weights(name, architecture, state, recipe.window, ScoreMap(0.0, 1.0, 0.0), {}, "")
-        weights = calibrated(weights, chosen_by, card=_card(found, recipe, run))
+        weights = calibrated(weights, chosen_by, card=card_of(found, recipe, run, origin))
         write_weights(weights, path)
         plot_curves(out)
         contact_sheet(weights.decoded(), chosen_by[:SHEET], architecture.input_px, out / "predictions.jpg")
@@ -261,45 +258,3 @@ def calibrated(weights: Weights, validation: Sequence[Sample], *, card: dict[str
 def _wider(samples: Sequence[Sample], scale: float) -> list[Sample]:
     """The same people in boxes so many times as wide, as a search sees them."""
     return [replace(s, box=s.box and Box(s.box.center_px, s.box.side_px * scale)) for s in samples]
-
-
-def _card(found: Sequence[Found], recipe: Recipe, run: PoseTraining) -> dict[str, object]:
-    data = [
-        {
-            "name": f.folder.name,
-            "kind": f.kind,
-            "samples": len(f.samples),
-            "terms": TERMS.get(f.folder.name) or _terms(f),
-        }
-        for f in found
-    ]
-    return {
-        "data": data,
-        "recipe": asdict(recipe),
-        "images_seen": run.images_seen,
-        "hours": round(run.hours, 2),
-        "commit": _commit(),
-    }
-
-
-def _terms(found: Found) -> str:
-    return "made by this program" if found.kind == "synthetic" else terms_of(found.folder) or "not stated"
-
-
-def _write_configuration(out: Path, name: str, recipe: Recipe, found: Sequence[Found]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    record = {
-        "weights": name,
-        "recipe": asdict(recipe),
-        "commit": _commit(),
-        "data": [{"folder": f.folder.name, "kind": f.kind, "samples": len(f.samples)} for f in found],
-    }
-    (out / "configuration.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None  # not a clone: the card says so by null

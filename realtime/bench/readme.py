@@ -9,9 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from realtime.marked import begin, remarked
+
 ROOT = Path(__file__).resolve().parents[2]
 README, MEASURED = ROOT / "README.md", ROOT / "docs" / "bench.json"
-BEGIN, END = "<!-- made by python -m realtime.bench.readme -->", "<!-- end -->"
+MAKER = "python -m realtime.bench.readme"
+BEGIN = begin(MAKER)
 
 
 def table(report: dict[str, Any]) -> str:
@@ -63,11 +66,7 @@ def _on_card(card: dict[str, Any]) -> list[str]:
 
 def renewed(text: str, report: dict[str, Any]) -> str:
     """A README with its table made anew. ValueError where the marks are missing."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"the README needs one '{BEGIN}' and one '{END}'")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}{table(report)}{END}{after}"
+    return remarked(text, MAKER, [table(report)])
 
 
 if __name__ == "__main__":

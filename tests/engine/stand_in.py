@@ -1,5 +1,6 @@
 """TensorRT as tests have it: a stand-in for the package, the CPU for the card, builds without a process."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -41,9 +42,10 @@ EXPORTED = {}
 
 
 def exported_once(network, pictures):
-    """Tracing takes seconds, and all these tests are of one network."""
+    """Tracing takes seconds, and all these tests are of one network for each shape of its tensors."""
     kinds = {(type(m).__name__, getattr(m, "_exponent_bits", None)) for m in network.modules()}
-    key = pictures.dtype, len(pictures), frozenset(kinds)
+    shapes = tuple(tuple(parameter.shape) for parameter in network.parameters())
+    key = pictures.dtype, len(pictures), frozenset(kinds), shapes
     if key not in EXPORTED:
         EXPORTED[key] = exported(network, pictures)
     return EXPORTED[key]
@@ -53,20 +55,19 @@ class InThisProcess(Build):
     """A `Build` without its process. What came out well is kept: tracing a network takes seconds."""
 
     built = 0
-    kept: ClassVar[dict[str, Path]] = {}
+    kept: ClassVar[dict[tuple[str, str], Path]] = {}
 
     def __init__(self, job, log):
         self.job = job
 
     def wait(self, say):
-        kept = self.kept.get(self.job.precision)
+        what = self.job.precision, hashlib.sha256(Path(self.job.weights).read_bytes()).hexdigest()
+        kept = self.kept.get(what)
         if os.environ.get("FAKE_TENSORRT"):
             build_here(self.job, say)
         elif kept is None:
             build_here(self.job, say)
-            self.kept[self.job.precision] = Path(
-                shutil.copytree(self.job.folder, tempfile.mkdtemp(), dirs_exist_ok=True)
-            )
+            self.kept[what] = Path(shutil.copytree(self.job.folder, tempfile.mkdtemp(), dirs_exist_ok=True))
         else:
             shutil.copytree(kept, self.job.folder, dirs_exist_ok=True)
         InThisProcess.built += 1

@@ -140,7 +140,7 @@ def test_a_lateral_map_is_added_by_its_convolution():
     other = fused(fold_batchnorm(PoseResNet(ARCHITECTURES["lite"]).eval()))
     added = [n for n in other.graph.nodes if n.op == "call_module" and len(n.args) == 2]
     assert sum("lateral" in n.target for n in added) == 3
-    assert len(added) == 3 + 8  # of each residual block one
+    assert len(added) == 3 + 16  # of each residual block one
 
 
 def test_convolutions_that_others_need_too_stay_whole():

@@ -124,7 +124,7 @@ class FakeEngine:
         joints = len(self.skeleton)
         best, best_fit = self.rng.uniform(-0.4, 0.4, (joints, 3)), 0.0
         seen = np.zeros(joints, bool)
-        for joints_m in self.people:
+        for joints_m in (known[:joints] for known in self.people):
             units, depth = crop_labels(crop_camera(box, K, 1), joints_m, root=ROOT)
             px = projected(joints_m, K)
             visible = (

@@ -16,10 +16,11 @@ from engine.weights import load_weights
 from realtime.bench import engines as bench_engines
 from realtime.bench import stages
 from realtime.bench.engines import EngineRow, OpenedRow, open_rows, time_on_card
-from realtime.bench.readme import BEGIN, END, renewed
+from realtime.bench.readme import BEGIN, renewed
 from realtime.bench.roofline import Layer, Peaks, measured_peaks, network_layers
 from realtime.bench.scene import read_sights
 from realtime.bench.stages import STAGES, CardRows, StageRow, time_stages
+from realtime.marked import END
 from tests.engine.conftest import small_weights  # noqa: F401 - a fixture
 from tests.realtime.fake_engine import FakeEngine
 from tests.realtime.test_bench import report

@@ -10,7 +10,8 @@ import pytest
 from calib.camera import Camera
 from engine.crop import box_around
 from engine.joints import Joints
-from engine.skeleton import BODY25, CORE, EXTREMITIES, MPII16, NOSE, R_TOE
+from engine.skeleton import BODY25, CORE, EXTREMITIES, HEAD_TOP, MPII16, NOSE, R_TOE
+from realtime.figure import FACE, HEAD_RADIUS_M, posed
 from realtime.frame import Frame
 from realtime.overlay import draw_skeleton
 from realtime.pipeline import Pipeline
@@ -144,3 +145,13 @@ def test_the_view_of_space_shows_feet_and_a_face():
     assert (rows < middle).any()
     assert (rows > middle).any()
     assert rows.max() - rows.min() > 150  # from the ears to the toes
+
+
+def test_nose_and_ears_lie_on_the_head_and_not_within():
+    person = standing((0.5, 0.2, 4), skeleton=BODY25)
+    face = list(FACE)
+    person[face] = person[HEAD_TOP] + (0.0, 0.09, 0.01)
+    drawn = posed(person)
+    assert np.linalg.norm(drawn[face] - drawn[HEAD_TOP], axis=1) == pytest.approx(HEAD_RADIUS_M)
+    rest = np.delete(np.arange(len(person)), [HEAD_TOP, *face])
+    np.testing.assert_array_equal(drawn[rest], person[rest])

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.skeleton import BODY25, HEAD_TOP, MPII16, NOSE
+from engine.skeleton import BODY25, HEAD_TOP, MPII16
 from realtime.colours import PANEL_RGB, Rgb, score_rgb
-from realtime.figure import HEAD_RADIUS_M, posed
 from realtime.viewer import text
 from realtime.viewer.body import mesh_of
 from realtime.viewer.keys import ACTIONS, SILENCED, listen
@@ -216,16 +215,6 @@ def test_the_body_is_one_mesh_that_grows_with_the_people(skeleton):
     joints = np.delete(people[0], HEAD_TOP, axis=0)
     assert np.linalg.norm(one[:, None] - joints[None], axis=2).min(axis=0).max() < 0.06
     assert abs(one[:, 1].min() - people[0][HEAD_TOP, 1]) < 0.06
-
-
-def test_nose_and_ears_lie_on_the_head_and_not_within():
-    person = standing((0.5, 0.2, 4), skeleton=BODY25)
-    face = [NOSE, NOSE + 1, NOSE + 2]
-    person[face] = person[HEAD_TOP] + (0.0, 0.09, 0.01)
-    drawn = posed(person)
-    assert np.linalg.norm(drawn[face] - drawn[HEAD_TOP], axis=1) == pytest.approx(HEAD_RADIUS_M)
-    rest = np.delete(np.arange(len(person)), [HEAD_TOP, *face])
-    np.testing.assert_array_equal(drawn[rest], person[rest])
 
 
 @EITHER

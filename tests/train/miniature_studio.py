@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from calib.camera import Camera, rigid
-from engine.skeleton import BONES, MIRROR
+from engine.skeleton import MPII16
 
 HUES = np.array([[(180 * j // 16, 255, 255)] for j in range(16)], np.uint8)
 COLOURS = [tuple(int(v) for v in bgr) for bgr in cv2.cvtColor(HUES, cv2.COLOR_HSV2BGR)[:, 0]]
@@ -63,7 +63,7 @@ def drawn(px: np.ndarray, size: tuple[int, int], seed: int) -> bytes:
     """A JPEG of a person: thick bones and a disc of its own colour at each joint."""
     rng = np.random.default_rng(seed)
     image = np.full((size[1], size[0], 3), rng.integers(60, 120), np.uint8)
-    for a, b in BONES:
+    for a, b in MPII16.bones:
         cv2.line(image, *(tuple(round(v) for v in px[i]) for i in (a, b)), (200, 200, 200), 3)
     for j in range(16):
         cv2.circle(image, tuple(round(v) for v in px[j]), 4, COLOURS[j], -1)
@@ -86,5 +86,5 @@ def is_coloured_as(image_bgr: np.ndarray, px: np.ndarray, joint: int) -> bool:
     """Whether the disc of this joint, and not its mirror image's, lies at a place."""
     x, y = np.round(px).astype(int)
     seen = np.median(image_bgr[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].reshape(-1, 3), axis=0)
-    apart = [np.abs(seen - COLOURS[j]).sum() for j in (joint, int(MIRROR[joint]))]
-    return joint == MIRROR[joint] or apart[0] <= apart[1]
+    apart = [np.abs(seen - COLOURS[j]).sum() for j in (joint, int(MPII16.mirror[joint]))]
+    return joint == MPII16.mirror[joint] or apart[0] <= apart[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.model import ARCHITECTURES, Architecture
+from engine.model import PAPER_ARCHITECTURES, Architecture
 from run import main
 from train.fit import PoseTraining
 from train.paper import labels
@@ -51,7 +51,7 @@ def pausing(pause_s: float) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     pausing(float(sys.argv[5]))
-    ARCHITECTURES["full"] = TINY if sys.argv[6] == "true" else SMALL
+    PAPER_ARCHITECTURES["full"] = TINY if sys.argv[6] == "true" else SMALL
     if sys.argv[6] == "true":
         labels.look = lambda samples, weights: seen(samples, 0.25)
     sys.exit(pretrain(*(Path(folder) for folder in sys.argv[1:4]), epochs=int(sys.argv[4])))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.crop import crop_camera, crop_px_from_units, lift
-from engine.skeleton import MIRROR
+from engine.skeleton import MPII16
 from train.augment import Augmentation, augmented, labels_in, plain
 from train.datasets.sample import background
 
@@ -51,7 +51,7 @@ def test_a_flip_exchanges_left_and_right(stick_figure):
     crops = [augmented(sample, 96, np.random.default_rng(seed), options) for seed in range(40)]
     reference = plain(sample, 96).target
     same = [c for c in crops if np.allclose(c.target, reference, atol=1e-4)]
-    mirrored = reference[MIRROR] * [-1, 1, 1]
+    mirrored = reference[MPII16.mirror] * [-1, 1, 1]
     flipped = [c for c in crops if np.allclose(c.target, mirrored, atol=1e-4)]
     assert same
     assert flipped

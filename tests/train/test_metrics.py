@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.skeleton import MIRROR
+from engine.skeleton import MPII16
 from train.calibrate_score import auroc, expected_calibration_error, fit_score_map
 from train.metrics import mpjpe_mm, n_mpjpe_mm, p_mpjpe_mm, pck, pck_hits, swap_rate
 
@@ -40,7 +40,7 @@ def test_people_without_a_labelled_torso_and_unlabelled_joints_do_not_count(peop
 
 
 def test_exchanging_left_and_right_is_seen_as_a_swap(people):
-    assert swap_rate(people[:, MIRROR], people, ALL) > 0.8
+    assert swap_rate(people[:, MPII16.mirror], people, ALL) > 0.8
     assert swap_rate(people, people, ALL) == 0.0
 
 

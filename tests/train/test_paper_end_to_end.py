@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engine.model import ARCHITECTURES
+from engine.model import PAPER_ARCHITECTURES
 from engine.weights import read_weights
 from run import main
 from tests.train import paper_run
@@ -40,7 +40,7 @@ def trained(sets, tmp_path_factory):
     """Both stages, undisturbed."""
     out = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ARCHITECTURES, "full", paper_run.SMALL)
+        patch.setitem(PAPER_ARCHITECTURES, "full", paper_run.SMALL)
         assert paper_run.pretrain(sets / "mpii", sets / "h36m", out, epochs=EPOCHS) == 0
     return out
 
@@ -68,7 +68,7 @@ def test_a_network_that_learned_2d_labels_two_views_by_itself_and_learns_depth(s
 
 
 def test_the_table_follows_from_the_same_run_folder(sets, trained, monkeypatch):
-    monkeypatch.setitem(ARCHITECTURES, "full", paper_run.SMALL)
+    monkeypatch.setitem(PAPER_ARCHITECTURES, "full", paper_run.SMALL)
     folders = ["--mpii", str(sets / "mpii"), "--human36m", str(sets / "h36m"), "--out", str(trained)]
     assert main(["reproduce", "table1", *folders, "--epochs", str(EPOCHS), "--workers", "0"]) == 0
     results = read_results(trained)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.model import ARCHITECTURES
+from engine.model import PAPER_ARCHITECTURES
 from engine.weights import read_weights
 from tests.conftest import REPOSITORY
 from tests.train import paper_run
@@ -79,7 +79,7 @@ def sets(tmp_path_factory):
 
 
 def test_the_preset_ends_with_the_same_weights_however_often_it_was_killed(sets, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(ARCHITECTURES, "full", paper_run.TINY)
+    monkeypatch.setitem(PAPER_ARCHITECTURES, "full", paper_run.TINY)
     monkeypatch.setattr(labels, "look", lambda samples, weights: paper_run.seen(samples, 0.25))
     whole = (sets / "mpii", sets / "h36m", tmp_path / "unbroken")
     assert paper_run.pretrain(*whole, epochs=EPOCHS) == 0

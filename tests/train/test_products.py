@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from engine.model import ARCHITECTURES, PoseResNet
+from engine.model import PAPER_ARCHITECTURES, PoseResNet
 from train.products import ProductConv2d, convolution_as_product, with_products
 
 
@@ -31,7 +31,7 @@ def test_same_numbers_and_gradients(stride: int, size: tuple[int, int]) -> None:
 
 
 def test_only_wide_plain_convolutions_are_replaced() -> None:
-    network = PoseResNet(ARCHITECTURES["lite"])
+    network = PoseResNet(PAPER_ARCHITECTURES["lite"])
     names = list(network.state_dict())
     with_products(network)
     replaced = [name for name, m in network.named_modules() if isinstance(m, ProductConv2d)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import train.redress
-from engine.skeleton import BONES, HEAD_TOP, JOINT_NAMES, L_ANKLE, L_HIP, L_SHOULDER, L_WRIST, ROOT
+from engine.skeleton import HEAD_TOP, L_ANKLE, L_HIP, L_SHOULDER, L_WRIST, MPII16, ROOT
 from tests.realtime.takes.walked_take import Scene
 from tests.train.true_labels import labelled_take
 from train.augment import Augmentation, augmented
@@ -28,8 +28,8 @@ def standing_px():
         "r_wrist": (38, 114), "r_elbow": (46, 86), "r_shoulder": (60, 58), "l_shoulder": (100, 58),
         "l_elbow": (114, 86), "l_wrist": (122, 114),
     }  # fmt: skip
-    assert set(places) == set(JOINT_NAMES), JOINT_NAMES
-    return np.array([places[name] for name in JOINT_NAMES], float)
+    assert set(places) == set(MPII16.names), MPII16.names
+    return np.array([places[name] for name in MPII16.names], float)
 
 
 def room():
@@ -41,8 +41,8 @@ def picture(noise=2.0, gain=1.0):
     """The room with the person in it, and where the person is."""
     px, image, mask = standing_px(), room(), np.zeros(SHAPE, np.uint8)
     legs = {"r_ankle", "r_knee", "l_ankle", "l_knee"}
-    for child, parent in BONES:
-        names = {JOINT_NAMES[child], JOINT_NAMES[parent]}
+    for child, parent in MPII16.bones:
+        names = {MPII16.names[child], MPII16.names[parent]}
         colour = TROUSERS_BGR if names & legs else SHIRT_BGR
         colour = SKIN_BGR if names & {"head_top", "upper_neck"} else colour
         ends = [tuple(np.round(px[j]).astype(int).tolist()) for j in (child, parent)]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import skeleton_of
 from train.datasets.coco_people import read_coco_people
 from train.datasets.human36m import holds_human36m, read_human36m
 from train.datasets.inf3dhp import holds_inf3dhp, read_inf3dhp
@@ -16,7 +15,7 @@ from train.datasets.labelled2d import DatasetError, read_labelled2d
 from train.datasets.lsp import holds_lsp, read_lsp
 from train.datasets.mpii import holds_mpii, read_mpii
 from train.datasets.reading import Reading
-from train.datasets.sample import Sample
+from train.datasets.sample import Sample, resized
 from train.datasets.synthetic import read_synthetic
 from train.datasets.voc import holds_voc, read_voc_objects
 
@@ -83,10 +82,10 @@ def facts_of(samples: Sequence[Sample]) -> dict[str, object]:
     facts: dict[str, object] = {"samples": len(samples)}
     if not people:
         return facts
-    labelled = np.mean([s.weight[:, 0] > 0 for s in people], axis=0)
+    skeleton = max((s.skeleton for s in people), key=len)
+    labelled = np.mean([resized(s.weight, len(skeleton))[:, 0] > 0 for s in people], axis=0)
     facts["box_side_px_median"] = round(float(np.median([s.box.side_px for s in people if s.box])), 1)
-    names = skeleton_of(len(labelled)).names
-    facts["labelled_share"] = {name: round(float(v), 3) for name, v in zip(names, labelled, strict=True)}
+    facts["labelled_share"] = {n: round(float(v), 3) for n, v in zip(skeleton.names, labelled, strict=True)}
     facts["with_depth"] = sum(bool(s.weight[:, 2].any()) for s in people)
     facts["with_head_box"] = sum(s.head_xyxy is not None for s in people)
     captured = [s.captured for s in people if s.captured]

@@ -57,13 +57,15 @@ def _read(folder: Path) -> Iterator[Found]:
     if any(folder.glob("*_joints.npz")):
         if any(folder.glob("*.zip")):
             photos = read_labelled2d(folder)
-            for kind, samples in (("labelled", photos.human), ("pseudo", photos.pseudo)):
-                if samples:
-                    yield Found(folder, kind, samples)
+            if photos.human:
+                yield Found(folder, "labelled", photos.human)
+            if photos.pseudo:
+                yield Found(folder, "pseudo", photos.pseudo)
     elif any(folder.glob("shard_*.npz")):
-        if any(read_shard(path).split == "test" for path in sorted(folder.glob("shard_*.npz"))[:1]):
+        first = read_shard(min(folder.glob("shard_*.npz")))
+        if first.split == "test":
             raise DatasetError(f"{folder} was rendered to judge by (--split test); leave it out of a training")
-        yield Found(folder, "synthetic", read_synthetic(folder))
+        yield Found(folder, "background" if first.empty else "synthetic", read_synthetic(folder))
     elif holds_mpii(folder):
         yield _found("labelled", read_mpii(folder))
     elif holds_lsp(folder):

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from engine.crop import box_around, crop_px_from_units
-from train.datasets.sample import Sample
+from engine.skeleton import CORE
+from train.datasets.sample import Sample, background
 from train.synthetic.shards import Shard, read_shard
 
 # a hidden joint of a rendered person is known exactly, but nobody could see it
@@ -31,8 +32,8 @@ class Person3d:
 
     sample: Sample
     root_z_m: float
-    joints_m: Float64[ndarray, "16 3"]  # axes of the sample's camera
-    inside: Bool[ndarray, "16"]  # in the picture, seen or not
+    joints_m: Float64[ndarray, "joints 3"]  # axes of the sample's camera
+    inside: Bool[ndarray, "joints"]  # in the picture, seen or not
 
 
 def read_people_3d(folder: Path) -> list[Person3d]:
@@ -40,12 +41,12 @@ def read_people_3d(folder: Path) -> list[Person3d]:
     people = []
     for path in sorted(folder.glob("shard_*.npz")):
         shard = read_shard(path)
-        if not np.isfinite(shard.root_z_m).all():
+        if shard.empty or not np.isfinite(shard.root_z_m).all():
             continue
         for sample in samples_of(shard, path.stem):
             z_m = float(shard.root_z_m[int(sample.name.rsplit("/", 1)[1])])
             px = sample.joints_px.astype(np.float64)
-            rays = np.column_stack([px, np.ones(16)]) @ np.linalg.inv(sample.K).T
+            rays = np.column_stack([px, np.ones(len(px))]) @ np.linalg.inv(sample.K).T
             inside = np.asarray(((px > -0.5) & (px < shard.size_px - 0.5)).all(axis=1))
             people.append(Person3d(sample, z_m, rays * z_m * (1.0 + sample.relative_depth[:, None]), inside))
     return people
@@ -53,12 +54,15 @@ def read_people_3d(folder: Path) -> list[Person3d]:
 
 def samples_of(shard: Shard, name: str) -> list[Sample]:
     """A shard's samples; one without `MIN_INSIDE` joints inside its picture is left out."""
+    if shard.empty:
+        return [background(f"{name}/{i}", jpeg) for i, jpeg in enumerate(shard.jpegs)]
     samples = []
     for i, jpeg in enumerate(shard.jpegs):
         units, depth = shard.units[i].astype(np.float64), shard.depth[i]
         ahead = 1 + depth / shard.f_over_side[i] > MIN_AHEAD
         inside = (np.abs(units) < 0.5).all(axis=1) & ahead
-        if inside.sum() < MIN_INSIDE:
+        core = inside[CORE]
+        if core.sum() < MIN_INSIDE:
             continue
         f_px = float(shard.f_over_side[i]) * shard.size_px
         center = (shard.size_px - 1) / 2
@@ -73,7 +77,7 @@ def samples_of(shard: Shard, name: str) -> list[Sample]:
                 joints_px=px.astype(np.float32),
                 relative_depth=(depth / shard.f_over_side[i]).astype(np.float32),
                 weight=weight.astype(np.float32),
-                box=box_around(px[inside]),
+                box=box_around(px[CORE][core]),
             )
         )
     return samples

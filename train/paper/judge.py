@@ -16,7 +16,7 @@ from numpy import ndarray
 from engine.backends import Engine
 from engine.crop import crop_camera, lift
 from engine.joints import Joints, read_joints
-from engine.skeleton import JOINT_NAMES, PELVIS, ROOT, THORAX
+from engine.skeleton import CORE, MPII16, PELVIS, ROOT, THORAX
 from realtime.frame import Frame
 from realtime.pipeline import Pipeline
 from train.datasets.sample import SPINE, Captured, Sample
@@ -63,7 +63,7 @@ class Judged:
         actions = by_action(errors, [_captured(s).action for s in seen])
         numbers["mpjpe_of_actions_mm"] = float(np.mean(list(actions.values())))
         known = [j for j in range(SPINE) if np.isfinite(_captured(self.samples[0]).joints_m[j]).all()]
-        per_joint = {JOINT_NAMES[j]: float(e) for j, e in zip(known, errors.mean(axis=0), strict=True)}
+        per_joint = {MPII16.names[j]: float(e) for j, e in zip(known, errors.mean(axis=0), strict=True)}
         return Figures(name, numbers, tables={"mpjpe_mm_per_joint": per_joint, "mpjpe_mm_per_action": actions})
 
 
@@ -98,12 +98,12 @@ def as_in_use(sample: Sample, engine: Engine) -> Float64[ndarray, "17 3"]:
     pipeline = Pipeline(engine, _captured(sample).lens, track=False, smooth=False)
     people = pipeline(Frame(0, 0.0, sample.image_bgr())).people
     if not people:
-        return np.full((17, 3), np.nan)
+        return np.full((SPINE + 1, 3), np.nan)
     return _with_spine(max(people, key=lambda p: p.joints.box.side_px).offsets_m)
 
 
 def _with_spine(joints_m: Float64[ndarray, "joints 3"]) -> Float64[ndarray, "17 3"]:
-    return np.vstack([joints_m, (joints_m[PELVIS] + joints_m[THORAX]) / 2])
+    return np.vstack([joints_m[CORE], (joints_m[PELVIS] + joints_m[THORAX]) / 2])
 
 
 def _captured(sample: Sample) -> Captured:

@@ -23,7 +23,7 @@ from calib.errors import UserError as CalibError
 from calib.triangulate import polynomial
 from engine.crop import crop_camera, crop_px_from_units
 from engine.joints import fill_of
-from engine.skeleton import ROOT
+from engine.skeleton import CORE, MPII16, ROOT
 from engine.weights import Weights
 from train.crops_seen import predict
 from train.datasets.labelled2d import DatasetError
@@ -87,13 +87,13 @@ def look(samples: Sequence[Sample], weights: Weights) -> Sights:
     """The 2D network's joints in the samples' own boxes."""
     size = weights.architecture.input_px
     seen = predict(weights.decoded(), samples, size)
-    rays = np.empty((len(samples), 16, 2))
+    rays = np.empty((len(samples), len(MPII16), 2))
     for k, (sample, joints) in enumerate(zip(samples, seen.joints, strict=True)):
         assert sample.box is not None
         assert sample.captured is not None
-        px = crop_camera(sample.box, sample.K, size).to_px(crop_px_from_units(joints[:, :2], size))
+        px = crop_camera(sample.box, sample.K, size).to_px(crop_px_from_units(joints[CORE, :2], size))
         rays[k] = sample.captured.lens.rays(px)
-    return Sights(rays, weights.score_map(seen.joints[..., 6], fill_of(seen.joints[..., :2])))
+    return Sights(rays, weights.score_map(seen.joints[:, CORE, 6], fill_of(seen.joints[..., :2])))
 
 
 def _pairs(known: Sequence[tuple[int, Captured]]) -> dict[tuple[str, str, str], list[tuple[int, int]]]:
@@ -119,7 +119,7 @@ def _captured(samples: Sequence[Sample], i: int) -> Captured:
 
 def _triangulated(
     sights: Sights, rows: tuple[ndarray, ndarray], lenses: tuple[Camera, ...]
-) -> tuple[Float64[ndarray, "m 16 3"], ndarray, float | None]:
+) -> tuple[Float64[ndarray, "m joints 3"], ndarray, float | None]:
     """Points in the first camera's axes, in baselines; which may be learned from; how far the pose is turned."""
     a, b = sights.rays[rows[0]], sights.rays[rows[1]]
     score = np.minimum(sights.score[rows[0]], sights.score[rows[1]])
@@ -135,8 +135,7 @@ def _triangulated(
 
 
 def _pooled(a: ndarray, b: ndarray, score: ndarray, lenses: tuple[Camera, ...]) -> Pairs:
-    m = len(a)
-    frame, joint = (index.ravel().astype(np.int64) for index in np.indices((m, 16)))
+    frame, joint = (index.ravel().astype(np.int64) for index in np.indices(a.shape[:2]))
     focal_px = float(np.mean([np.diag(lens.K)[:2] for lens in lenses]))
     return Pairs(a.reshape(-1, 2), b.reshape(-1, 2), score.ravel() ** 2, frame, joint, frame, focal_px)
 

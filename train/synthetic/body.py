@@ -1,4 +1,4 @@
-"""The baked body: a person's shape, the posed mesh and the joints of `mpii16`.
+"""The baked body: a person's shape, the posed mesh and the joints of `body25`.
 
 Axes of a body at rest: x to the person's left, y up, z forward, metres. A pose is given as the rotation of
 fifteen segments from the neutral stance (arms hanging, legs straight, looking to z); see `pose.py`.
@@ -19,7 +19,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from engine.places import CACHE_VARIABLE
+from engine.skeleton import CORE
 from train.synthetic.bake import PART_BODY, PART_EYE, bake_body
+from train.synthetic.landmarks import Landmark, find_landmarks
 from train.synthetic.pose import Pose, between, blended, rotation
 from train.synthetic.rig import ARM, BONES, LEG, PARENT, SEGMENT_OF_BONE, bone
 from train.synthetic.split import Split, bodies_of
@@ -50,6 +52,7 @@ class Body:
     faces: Int64[ndarray, "f 3"]
     part: Int64[ndarray, "f"]
     skin: Float32[ndarray, "v b"]
+    landmarks: tuple[Landmark, ...] = field(repr=False)  # heels, toes, nose, ears; right before left
     fields: Float32[ndarray, "v 7"] = field(repr=False)  # FIELDS, of the mean person
     part_of_vertex: Int64[ndarray, "v"] = field(repr=False)
 
@@ -57,7 +60,16 @@ class Body:
         """One person at rest. `shape` are scores of the components, `scale` grows everything."""
         heads = (self.heads + np.tensordot(shape, self.head_shapes, 1)) * scale
         scalp = (self.scalp + shape @ self.scalp_shapes) * scale
-        return Person(self, shape, scale, heads, scalp, _neutral_from_rest(heads))
+        return Person(self, shape, scale, heads, scalp, self._landmarks(shape) * scale, _neutral_from_rest(heads))
+
+    def _landmarks(self, shape: Float64[ndarray, "16"]) -> Float64[ndarray, "7 3"]:
+        """Of an unscaled person."""
+        return np.stack(
+            [
+                self.vertices[one.vertices].mean(0) + np.tensordot(shape, self.shapes[:, one.vertices].mean(1), 1)
+                for one in self.landmarks
+            ]
+        )
 
     def height_m(self, shape: Float64[ndarray, "16"]) -> float:
         """Standing height of an unscaled person, of the skin alone."""
@@ -80,6 +92,7 @@ class Person:
     scale: float
     heads: Float64[ndarray, "b 3"]
     scalp: Float64[ndarray, "3"]
+    landmarks: Float64[ndarray, "7 3"]
     neutral_from_rest: Float64[ndarray, "b 3 3"]
 
     @property
@@ -97,8 +110,9 @@ class Person:
         offset = heads - np.einsum("bij,bj->bi", R, self.heads)
         middle = (heads[bone("LeftUpLeg")] + heads[bone("RightUpLeg")]) / 2
         heads, offset = heads - middle, offset - middle
-        head = bone("Head")
-        return Posed(self, R, offset, _joints(heads, R[head] @ self.scalp + offset[head]))
+        head, carriers = bone("Head"), [one.bone for one in self.body.landmarks]
+        landmarks = np.einsum("nij,nj->ni", R[carriers], self.landmarks) + offset[carriers]
+        return Posed(self, R, offset, _joints(heads, R[head] @ self.scalp + offset[head], landmarks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +122,12 @@ class Posed:
     person: Person
     R: Float64[ndarray, "b 3 3"]
     t: Float64[ndarray, "b 3"]
-    joints: Float64[ndarray, "16 3"]
+    joints: Float64[ndarray, "25 3"]  # of `body25`
+
+    @property
+    def core(self) -> Float64[ndarray, "16 3"]:
+        """The joints of `mpii16`: what a person's place and box are judged by."""
+        return self.joints[CORE]
 
 
 def skinned(people: Sequence[Posed], normals: Tensor, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
@@ -166,13 +185,18 @@ def load_body(path: Path | None = None, *, faces: int | None = SKIN_FACES) -> Bo
         faces=wide["faces"],
         part=wide["part"],
         skin=skin.astype(np.float32),
+        landmarks=find_landmarks(
+            wide["vertices"], wide["bone_heads"], skin.argmax(axis=1), np.asarray(part_of_vertex == PART_BODY)
+        ),
         fields=_fields(wide["vertices"], wide["bone_heads"], skin, part_of_vertex),
         part_of_vertex=part_of_vertex,
     )
 
 
-def _joints(heads: Float64[ndarray, "b 3"], scalp: Float64[ndarray, "3"]) -> Float64[ndarray, "16 3"]:
-    """The mapping from the rig to `mpii16`, in one place."""
+def _joints(
+    heads: Float64[ndarray, "b 3"], scalp: Float64[ndarray, "3"], landmarks: Float64[ndarray, "7 3"]
+) -> Float64[ndarray, "25 3"]:
+    """The mapping from the rig and the skin to `body25`, in one place."""
     at = {name: heads[i] for i, name in enumerate(BONES)}
     shoulders = (at["LeftArm"] + at["RightArm"]) / 2
     return np.stack(
@@ -193,6 +217,9 @@ def _joints(heads: Float64[ndarray, "b 3"], scalp: Float64[ndarray, "3"]) -> Flo
             at["LeftArm"],
             at["LeftForeArm"],
             at["LeftHand"],
+            *landmarks,
+            at["RightHandFinger1"],  # begins at the knuckles
+            at["LeftHandFinger1"],
         ]
     )
 

@@ -46,7 +46,7 @@ class Truth:
     """What is true in each frame."""
 
     time_s: Float64[ndarray, "frames"]
-    joints_cam_m: Float32[ndarray, "frames 16 3"]
+    joints_cam_m: Float32[ndarray, "frames joints 3"]
     K: Float64[ndarray, "3 3"]
     height_m: float
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from train.synthetic.bake import PART_SKIRT
 from train.synthetic.body import Body, Posed, skinned
-from train.synthetic.outfit import Outfit
+from train.synthetic.outfit import SHIRT, Outfit
 from train.synthetic.render import vertex_normals
 from train.synthetic.rig import bone
 from train.synthetic.wardrobe import Marks, Wardrobe, body_marks, wardrobe
@@ -25,6 +26,7 @@ class Someone:
     outfit: Outfit
     at_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     image: int = 0
+    hanging: bool = False  # clothes alone, as on a stand or over a chair: shirt, coat and skirt
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +110,7 @@ def dressed(people: Sequence[Someone], *, device: torch.device | str = "cpu") ->
     points = points + normals * offset_m[:, :, None] + at_m[:, None]
     normals = vertex_normals(points, paint.faces) + worn.folds_over(paint.fields, region)
     image = torch.tensor([someone.image for someone in people], device=device)
-    return Figures(paint, worn, points, normals, worn.shown(paint.lowest, paint.part), image)
+    hanging = torch.tensor([someone.hanging for someone in people], device=device)
+    cloth = ((region == SHIRT) | (paint.part_of_vertex == PART_SKIRT))[:, paint.faces].all(dim=2)
+    shown = worn.shown(paint.lowest, paint.part) & (cloth | ~hanging[:, None])
+    return Figures(paint, worn, points, normals, shown, image)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from engine.skeleton import CORE
 from train.synthetic.shards import ShardError, read_shard
 
 PEOPLE_TEST = "people_test_2000"
@@ -22,9 +23,9 @@ ROUNDED = 1000  # parts of a crop unit
 DIGITS = 12
 
 
-def label_hash(units: Float[ndarray, "16 2"], depth: Float[ndarray, "16"]) -> str:
-    """A short hash of a sample's labels."""
-    numbers = np.round(np.column_stack([units, depth]).astype(np.float64) * ROUNDED).astype("<i4")
+def label_hash(units: Float[ndarray, "joints 2"], depth: Float[ndarray, "joints"]) -> str:
+    """A short hash of a sample's labels, those of `mpii16`."""
+    numbers = np.round(np.column_stack([units, depth])[CORE].astype(np.float64) * ROUNDED).astype("<i4")
     return hashlib.sha256(numbers.tobytes()).hexdigest()[:DIGITS]
 
 

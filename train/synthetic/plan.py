@@ -7,11 +7,11 @@ camera that is rendered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -65,11 +65,12 @@ class Plan:
     exposure: float  # of the people against the background
     drop_m: float  # from the subject's lowest point to the floor
     shade: float  # how dark a shadow on the floor is
-    units: Float64[ndarray, "16 2"]
-    depth: Float64[ndarray, "16"]
-    uncovered: Bool[ndarray, "16"]  # joints that nothing laid over the picture hides
+    units: Float64[ndarray, "joints 2"]
+    depth: Float64[ndarray, "joints"]
+    uncovered: Bool[ndarray, "joints"]  # joints that nothing laid over the picture hides
     laid_over: UInt8[ndarray, "s s 4"] | None  # BGR times alpha, alpha
     shot: Shot
+    empty: bool = False  # nobody is there: clothes and things
 
 
 def random_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -> Plan:
@@ -77,8 +78,8 @@ def random_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -
     person, pose = body.someone(rng, split=sources.split), random_pose(rng, sources)
     posed = person.posed(pose.turned(_about_y(rng.uniform(0, 2 * np.pi))))
     subject = Someone(posed, random_outfit(rng, sources.textures))
-    view = random_view(rng, posed.joints, person.height_m, size_px)
-    behind, before = _company(rng, body, sources, posed.joints, view)
+    view = random_view(rng, posed.core, person.height_m, size_px)
+    behind, before = _company(rng, body, sources, posed.core, view)
     background = random_background(sources, size_px, rng)
     if rng.random() < 0.3:
         background = cv2.GaussianBlur(background, (0, 0), rng.uniform(0.5, 3.0) * size_px / 160)
@@ -101,6 +102,17 @@ def random_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -
         laid_over=laid_over,
         shot=random_shot(rng, size_px),
     )
+
+
+def empty_plan(rng: Generator, *, size_px: int, sources: Sources, body: Body) -> Plan:
+    """What is taken for a person and is none: clothes that hang, or lie as somebody sat, and things before them.
+
+    The same generator state gives the same plan.
+    """
+    plan = random_plan(rng, size_px=size_px, sources=sources, body=body)
+    hung = tuple(replace(someone, hanging=True) for someone in plan.people)
+    over = things_over(sources, size_px, rng, count=int(rng.integers(1, 4))) if rng.random() < 0.6 else plan.laid_over
+    return replace(plan, people=hung, laid_over=over, uncovered=np.zeros_like(plan.uncovered), empty=True)
 
 
 def random_pose(rng: Generator, sources: Sources) -> Pose:
@@ -166,25 +178,15 @@ def _company(
         far = -rng.uniform(0.5, 0.9) if front else rng.uniform(0.4, 3.5)
         shift = side * rng.choice([-1, 1]) * rng.uniform(0.45 if front else 0.25, 1.3) + away * far
         # both stand on the same floor
-        shift[1] -= posed.joints[:, 1].min() - joints[:, 1].min()
+        shift[1] -= posed.core[:, 1].min() - joints[:, 1].min()
         (before if front else behind).append(Someone(posed, outfit, (shift[0], shift[1], shift[2])))
     return behind, before
 
 
 def _laid_over(view: View, sources: Sources, rng: Generator) -> UInt8[ndarray, "s s 4"] | None:
     """Things in front, in three samples of ten, and the grey outside the frame, in half of those that see it."""
-    n = view.crop.size_px
-    layer = np.zeros((n, n, 4), np.float32)
     things = int(rng.choice(3, p=[0.7, 0.2, 0.1]))
-    for _ in range(things):
-        thing = random_occluder(sources, n, rng)
-        h, w = min(thing.shape[0], n), min(thing.shape[1], n)
-        y, x = rng.integers(n - h + 1), rng.integers(n - w + 1)
-        alpha = thing[:h, :w, 3:].astype(np.float32) / 255
-        part = layer[y : y + h, x : x + w]
-        part *= 1 - alpha
-        part[..., :3] += thing[:h, :w, :3] * alpha
-        part[..., 3:] += 255 * alpha
+    layer = _things(sources, view.crop.size_px, rng, things)
     outside = _outside_frame(view)
     grey = rng.random() < 0.5
     if grey:
@@ -194,11 +196,30 @@ def _laid_over(view: View, sources: Sources, rng: Generator) -> UInt8[ndarray, "
     return (layer + 0.5).astype(np.uint8)
 
 
+def things_over(sources: Sources, size_px: int, rng: Generator, *, count: int) -> UInt8[ndarray, "s s 4"]:
+    """Things at random places: BGR times alpha, alpha."""
+    return (_things(sources, size_px, rng, count) + 0.5).astype(np.uint8)
+
+
+def _things(sources: Sources, n: int, rng: Generator, count: int) -> Float32[ndarray, "s s 4"]:
+    layer = np.zeros((n, n, 4), np.float32)
+    for _ in range(count):
+        thing = random_occluder(sources, n, rng)
+        h, w = min(thing.shape[0], n), min(thing.shape[1], n)
+        y, x = rng.integers(n - h + 1), rng.integers(n - w + 1)
+        alpha = thing[:h, :w, 3:].astype(np.float32) / 255
+        part = layer[y : y + h, x : x + w]
+        part *= 1 - alpha
+        part[..., :3] += thing[:h, :w, :3] * alpha
+        part[..., 3:] += 255 * alpha
+    return layer
+
+
 def _uncovered(
-    laid_over: UInt8[ndarray, "s s 4"] | None, units: Float64[ndarray, "16 2"], size_px: int
-) -> Bool[ndarray, "16"]:
+    laid_over: UInt8[ndarray, "s s 4"] | None, units: Float64[ndarray, "joints 2"], size_px: int
+) -> Bool[ndarray, "joints"]:
     if laid_over is None:
-        return np.ones(16, bool)
+        return np.ones(len(units), bool)
     px = np.clip(np.floor(crop_px_from_units(units, size_px) + 0.5), 0, size_px - 1).astype(int)
     return laid_over[px[:, 1], px[:, 0], 3] < 128
 

@@ -2,8 +2,9 @@
 
 All labels belong to the rendered crop (see `plan.py`):
 
-- `units` (16, 2): crop units of it, -0.5 ... 0.5 over its whole side (joints may lie outside);
-- `depth` (16): (Z - Z_root) / Z_root * f_over_side, Z along its axis, `f_over_side` its own focal length over its side.
+- `units` (joints, 2): crop units of it, -0.5 ... 0.5 over its whole side (joints may lie outside);
+- `depth` (joints): (Z - Z_root) / Z_root * f_over_side, Z along its axis, `f_over_side` its own focal length over its
+  side.
 
 A box inside it that is k times narrower has a focal length over side about k times as large, so its depth is about
 k times as large too; exactly: recover Z_j / Z_root = 1 + depth / f_over_side, put the joints back in 3D with
@@ -23,7 +24,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from engine.crop import crop_px_from_units
-from engine.skeleton import HEAD_TOP, L_HIP, PELVIS, R_HIP, ROOT, THORAX
+from engine.skeleton import BODY25, EXTREMITIES, HEAD_TOP, L_HIP, PELVIS, R_HIP, ROOT, THORAX
 from train.synthetic.body import Body, load_body
 from train.synthetic.compose import Drawing, cameras, composed, drawn, floor_shadows, sample_of
 from train.synthetic.figure import dressed
@@ -36,7 +37,7 @@ from train.synthetic.sources import Sources
 MIN_Z_M = 0.05
 # a joint counts as seen when its own body's surface is at most this far in front of it, in body heights
 SKIN_DEPTH = 0.07
-DEEP_JOINTS = {R_HIP: 0.12, L_HIP: 0.12, PELVIS: 0.14, THORAX: 0.12, HEAD_TOP: 0.08}
+DEEP_JOINTS = {R_HIP: 0.12, L_HIP: 0.12, PELVIS: 0.14, THORAX: 0.12, HEAD_TOP: 0.08, **dict.fromkeys(EXTREMITIES, 0.03)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class Synthetic:
     """A rendered crop and what is true in it."""
 
     image_bgr: UInt8[ndarray, "s s 3"]
-    units: Float32[ndarray, "16 2"]
-    depth: Float32[ndarray, "16"]
-    visible: Bool[ndarray, "16"]
+    units: Float32[ndarray, "joints 2"]  # of `body25`
+    depth: Float32[ndarray, "joints"]
+    visible: Bool[ndarray, "joints"]
     f_over_side: float
     root_z_m: float  # distance of the root along the axis
 
@@ -65,7 +66,7 @@ def rendered(plans: Sequence[Plan], *, device: torch.device | str = "cpu") -> li
     return [_sample(plan, image, shown) for plan, (image, shown) in zip(plans, seen, strict=True)]
 
 
-def _sample(plan: Plan, image_bgr: UInt8[ndarray, "s s 3"], visible: Bool[ndarray, "16"]) -> Synthetic:
+def _sample(plan: Plan, image_bgr: UInt8[ndarray, "s s 3"], visible: Bool[ndarray, "joints"]) -> Synthetic:
     return Synthetic(
         image_bgr=image_bgr,
         units=plan.units.astype(np.float32),
@@ -76,14 +77,14 @@ def _sample(plan: Plan, image_bgr: UInt8[ndarray, "s s 3"], visible: Bool[ndarra
     )
 
 
-def _crop_z_m(plan: Plan) -> Float64[ndarray, "16"]:
+def _crop_z_m(plan: Plan) -> Float64[ndarray, "joints"]:
     R, t = plan.view.crop_from_world()
     return (plan.people[plan.subject].posed.joints @ R.T + t)[:, 2]
 
 
 @torch.inference_mode()
 def render(plans: Sequence[Plan], *, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Pictures (n, s, s, 3) uint8 BGR and joints seen (n, 16) bool of some plans of one size, on the device."""
+    """Pictures (n, s, s, 3) uint8 BGR and joints seen (n, joints) bool of some plans of one size, on the device."""
     size = plans[0].view.crop.size_px
     figures = dressed([replace(who, image=i) for i, p in enumerate(plans) for who in p.people], device=device)
     placed = [p.view.crop_from_world() for p in plans]
@@ -112,12 +113,14 @@ def render(plans: Sequence[Plan], *, device: torch.device | str = "cpu") -> tupl
 
 
 def _visible(plans: Sequence[Plan], drawing: Drawing, subject: Tensor) -> Tensor:
-    """Joints (n, 16) inside the crop with nothing but their own limb's skin in front."""
+    """Joints (n, joints) inside the crop with nothing but their own limb's skin in front."""
     device, size = subject.device, plans[0].view.crop.size_px
     px = torch.from_numpy(np.stack([crop_px_from_units(p.units, size) for p in plans])).to(device)
     inside = ((px >= -0.5) & (px < size - 0.5)).all(dim=2)
     uncovered = torch.from_numpy(np.stack([p.uncovered for p in plans])).to(device)
-    margin = np.array([DEEP_JOINTS.get(j, SKIN_DEPTH) for j in range(16)]) * np.array([[p.height_m] for p in plans])
+    margin = np.array([DEEP_JOINTS.get(j, SKIN_DEPTH) for j in range(len(BODY25))]) * np.array(
+        [[p.height_m] for p in plans]
+    )
     z_m = np.stack([_crop_z_m(p) for p in plans])
     inside &= torch.from_numpy(z_m > MIN_Z_M).to(device)
     skin_m = torch.from_numpy(z_m - margin).to(device)

@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from engine.errors import UserError
 from train.synthetic.body import SKIN_FACES, load_body
-from train.synthetic.plan import random_plan
+from train.synthetic.plan import empty_plan, random_plan
 from train.synthetic.sample import Synthetic, rendered
 from train.synthetic.sources import SourceFolders, Sources
 from train.synthetic.split import SPLITS, Split
@@ -40,12 +40,13 @@ class Shard:
 
     size_px: int
     jpegs: list[bytes]
-    units: Float32[ndarray, "n 16 2"]
-    depth: Float32[ndarray, "n 16"]
-    visible: Bool[ndarray, "n 16"]
+    units: Float32[ndarray, "n joints 2"]  # of `body25`; shards of the version before have the joints of `mpii16`
+    depth: Float32[ndarray, "n joints"]
+    visible: Bool[ndarray, "n joints"]
     f_over_side: Float32[ndarray, "n"]
     root_z_m: Float32[ndarray, "n"]  # along the crop camera's axis; NaN in shards that were written without
     split: str = "all"  # of the sources
+    empty: bool = False  # pictures without a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ShardJob:
     sources: SourceFolders
     faces: int | None
     device: str
+    empty: bool = False
 
     def render(self) -> Iterator[list[Synthetic]]:
         """The samples, some at a time. Sample i is drawn from (seed, number, i) and the split alone."""
@@ -70,9 +72,8 @@ class ShardJob:
                 (self.seed, self.number, i, SPLITS.index(sources.split))
                 for i in range(start, min(start + batch, self.count))
             ]
-            plans = [
-                random_plan(np.random.default_rng(s), size_px=self.size_px, sources=sources, body=body) for s in seeds
-            ]
+            plan = empty_plan if self.empty else random_plan
+            plans = [plan(np.random.default_rng(s), size_px=self.size_px, sources=sources, body=body) for s in seeds]
             yield rendered(plans, device=self.device)
 
 
@@ -87,8 +88,9 @@ def write_shards(
     faces: int | None = SKIN_FACES,
     per_shard: int = PER_SHARD,
     device: str = "cpu",
+    empty: bool = False,
 ) -> Iterator[int]:
-    """Render `count` samples into `folder`, giving the number that are there now and then.
+    """Render `count` samples into `folder`, giving the number that are there now and then; `empty`: nobody in them.
 
     A run that was stopped goes on with the shards that are missing and ends with the same files, whatever the number of
     `workers` (processes). Whole shards are left as they are.
@@ -101,7 +103,7 @@ def write_shards(
         if path.is_file() and samples_in(path) >= size:
             done += size
         else:
-            jobs.append(ShardJob(path, number, size, seed, size_px, sources, faces, device))
+            jobs.append(ShardJob(path, number, size, seed, size_px, sources, faces, device, empty))
     if done:
         yield done
     if workers > 1 and len(jobs) > 1:
@@ -114,7 +116,7 @@ def write_shards(
             samples += some
             done += len(some)
             yield done
-        write_shard(job.path, samples, split=sources.split)
+        write_shard(job.path, samples, split=sources.split, empty=empty)
 
 
 def _in_processes(jobs: list[ShardJob], done: int, workers: int) -> Iterator[int]:
@@ -138,7 +140,9 @@ def alone() -> None:
 
 def write_job(job: ShardJob) -> int:
     """Render a shard; gives how many samples it holds."""
-    write_shard(job.path, [sample for some in job.render() for sample in some], split=job.sources.split)
+    write_shard(
+        job.path, [sample for some in job.render() for sample in some], split=job.sources.split, empty=job.empty
+    )
     return job.count
 
 
@@ -154,7 +158,7 @@ def free_cores() -> int:
     return os.cpu_count() or 1
 
 
-def write_shard(path: Path, samples: list[Synthetic], *, split: Split = "all") -> None:
+def write_shard(path: Path, samples: list[Synthetic], *, split: Split = "all", empty: bool = False) -> None:
     """One file; it appears under its name only when it is whole."""
     jpegs = [encode_jpeg(s.image_bgr) for s in samples]
     partial = path.with_name(f".{path.name}.partial")
@@ -163,6 +167,7 @@ def write_shard(path: Path, samples: list[Synthetic], *, split: Split = "all") -
             file,
             schema=1,
             split=split,
+            empty=empty,
             size_px=samples[0].image_bgr.shape[0],
             ends=np.cumsum([len(j) for j in jpegs]),
             jpegs=np.frombuffer(b"".join(jpegs), np.uint8),
@@ -184,8 +189,8 @@ def read_shard(path: Path) -> Shard:
     jpegs = [blob[a:b] for a, b in itertools.pairwise(ends)]
     root_z_m = held.get("root_z_m", np.full(len(jpegs), np.nan, np.float32))
     labels = {name: held[name] for name in ("units", "depth", "visible", "f_over_side")}
-    split = str(held.get("split", "all"))
-    return Shard(size_px=int(held["size_px"]), jpegs=jpegs, **labels, root_z_m=root_z_m, split=split)
+    split, empty = str(held.get("split", "all")), bool(held.get("empty", False))
+    return Shard(size_px=int(held["size_px"]), jpegs=jpegs, **labels, root_z_m=root_z_m, split=split, empty=empty)
 
 
 def samples_in(path: Path) -> int:

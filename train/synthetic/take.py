@@ -59,7 +59,7 @@ class Actor:
             for i, (one, (x, y, z)) in enumerate(zip(R, at_m, strict=True))
         ]
 
-    def joints_m(self, time_s: Float64[ndarray, "n"]) -> Float64[ndarray, "n 16 3"]:
+    def joints_m(self, time_s: Float64[ndarray, "n"]) -> Float64[ndarray, "n joints 3"]:
         """Joints in the stage's world."""
         return np.stack([someone.posed.joints + np.array(someone.at_m) for someone in self.at(time_s)])
 

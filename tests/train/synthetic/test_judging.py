@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UserError
+from engine.skeleton import BODY25, MPII16
 from tests.realtime.fake_engine import FakeEngine
 from train.datasets.synthetic import read_people_3d
 from train.evaluate import evaluate
@@ -34,9 +35,12 @@ def test_the_truth_of_a_shard_is_in_metres_and_projects_onto_its_pixels(one_pers
     assert 0.6 < np.ptp(person.joints_m, axis=0).max() < 2.6
 
 
-def test_an_engine_that_knows_the_truth_has_no_error(one_person):
+@pytest.mark.parametrize("skeleton", [MPII16, BODY25])
+def test_an_engine_that_knows_the_truth_has_no_error(one_person, skeleton):
     folder, person = one_person
-    (figures,) = evaluate([folder], FakeEngine(people=[person.joints_m]))
+    (figures,) = evaluate([folder], FakeEngine(people=[person.joints_m], skeleton=skeleton))
+    assert figures.numbers.get("pck_at_0.2_extremities", 1.0) == 1.0
+    assert ("pck_at_0.2_extremities" in figures.numbers) is (skeleton is BODY25)
     assert figures.numbers["pck_at_0.2"] == 1.0
     assert figures.numbers["n_mpjpe_mm"] < 1.0
     assert figures.numbers["p_mpjpe_mm"] < 1.0

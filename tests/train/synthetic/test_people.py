@@ -4,17 +4,29 @@ import numpy as np
 import pytest
 
 from engine.skeleton import (
-    BONES,
+    BODY25,
+    EXTREMITIES,
     HEAD_TOP,
     L_ANKLE,
+    L_EAR,
     L_ELBOW,
+    L_HAND,
+    L_HEEL,
     L_HIP,
     L_KNEE,
     L_SHOULDER,
+    L_TOE,
     L_WRIST,
-    MIRROR,
+    MPII16,
+    NOSE,
+    R_ANKLE,
+    R_EAR,
+    R_ELBOW,
+    R_HAND,
+    R_HEEL,
     R_HIP,
     R_SHOULDER,
+    R_TOE,
     R_WRIST,
 )
 from train.synthetic.archetypes import WEIGHTS, random_archetype
@@ -55,12 +67,12 @@ def test_a_mirrored_pose_mirrors_the_joints_of_a_symmetric_person(tiny_body):
     for seed in range(5):
         pose = random_archetype(np.random.default_rng(seed))
         plain, mirrored = person.posed(pose).joints, person.posed(pose.mirrored()).joints
-        np.testing.assert_allclose(mirrored, plain[MIRROR] * (-1, 1, 1), atol=0.02)
+        np.testing.assert_allclose(mirrored, plain[BODY25.mirror] * (-1, 1, 1), atol=0.02)
         np.testing.assert_allclose(pose.mirrored().mirrored().R, pose.R, atol=1e-12)
 
 
 def test_bones_keep_their_lengths_in_every_pose(somebody):
-    limbs = [(a, b) for a, b in BONES if {a, b} <= {0, 1, 2, 3, 4, 5, 10, 11, 14, 15}]
+    limbs = [(a, b) for a, b in MPII16.bones if {a, b} <= {0, 1, 2, 3, 4, 5, 10, 11, 14, 15}]
     lengths = []
     for seed in range(12):
         at = somebody.posed(random_archetype(np.random.default_rng(seed))).joints
@@ -91,7 +103,7 @@ def test_a_walk_is_a_cycle_and_its_halves_are_mirror_images(tiny_body):
     person = tiny_body.person(np.zeros(16))
     np.testing.assert_allclose(joints(person, walking(0.7)), joints(person, walking(0.7 + 2 * np.pi)), atol=1e-9)
     here, half = joints(person, walking(0.7)), joints(person, walking(0.7 + np.pi))
-    np.testing.assert_allclose(half, here[MIRROR] * (-1, 1, 1), atol=0.03)
+    np.testing.assert_allclose(half, here[BODY25.mirror] * (-1, 1, 1), atol=0.03)
 
 
 def test_a_squat_lowers_and_a_wave_raises(somebody):
@@ -133,3 +145,26 @@ def test_rotations_between_directions_are_the_shortest():
         cos = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
         assert (np.trace(R) - 1) / 2 == pytest.approx(cos)
     np.testing.assert_allclose(rotation(np.zeros(3)), np.eye(3))
+
+
+def test_feet_face_and_hands_are_where_a_body_has_them(somebody):
+    at = somebody.posed(standing().pose()).joints / somebody.height_m
+    ears = (at[R_EAR] + at[L_EAR]) / 2
+    assert 0.03 < at[NOSE, 2] - ears[2] < 0.1
+    assert 0.06 < at[L_EAR, 0] - at[R_EAR, 0] < 0.13
+    for ankle, heel, toe in ((R_ANKLE, R_HEEL, R_TOE), (L_ANKLE, L_HEEL, L_TOE)):
+        assert 0.11 < at[toe, 2] - at[heel, 2] < 0.2
+        assert at[heel, 1] < at[ankle, 1]
+        assert at[heel, 2] < at[ankle, 2]
+    for elbow, wrist, hand in ((R_ELBOW, R_WRIST, R_HAND), (L_ELBOW, L_WRIST, L_HAND)):
+        along = (at[wrist] - at[elbow]) / np.linalg.norm(at[wrist] - at[elbow])
+        assert 0.04 < (at[hand] - at[wrist]) @ along < 0.08
+
+
+def test_the_extremities_hang_on_their_parents_in_every_pose(somebody):
+    bones = [(child, BODY25.parents[child]) for child in EXTREMITIES if child not in (NOSE, R_EAR, L_EAR)]
+    lengths = []
+    for seed in range(12):
+        at = somebody.posed(random_archetype(np.random.default_rng(seed))).joints
+        lengths.append([np.linalg.norm(at[a] - at[b]) for a, b in bones])
+    assert np.ptp(lengths, axis=0).max() < 1e-9

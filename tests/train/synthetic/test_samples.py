@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from engine.crop import camera_matrix, crop_px_from_units
-from engine.skeleton import LIMB_JOINTS
+from engine.skeleton import BODY25, LIMB_JOINTS
+from train.datasets.found import find_datasets
 from train.datasets.synthetic import read_synthetic
 from train.plots import people_sheet
 from train.synthetic.clip import RATE, SIZE_PX, acted, render_clip
@@ -105,14 +106,14 @@ def test_a_card_draws_what_the_processor_draws(tiny_body):
 def test_a_joint_behind_another_person_or_a_thing_is_hidden(tiny_body):
     plan = random_plan(np.random.default_rng(1), size_px=SIZE, sources=Sources(), body=tiny_body)
     subject = plan.people[plan.subject]
-    free = replace(plan, people=(subject,), subject=0, laid_over=None, uncovered=np.ones(16, bool))
+    free = replace(plan, people=(subject,), subject=0, laid_over=None, uncovered=np.ones(len(BODY25), bool))
     shown = rendered([free])[0].visible
     assert shown.any()
     lens = -plan.view.R.T @ plan.view.t
     before = lens / np.linalg.norm(lens) * 0.5
     twin = Someone(subject.posed, subject.outfit, (before[0], before[1], before[2]))
     assert rendered([replace(free, people=(subject, twin))])[0].visible.sum() < shown.sum()
-    assert not rendered([replace(free, uncovered=np.zeros(16, bool))])[0].visible.any()
+    assert not rendered([replace(free, uncovered=np.zeros(len(BODY25), bool))])[0].visible.any()
 
 
 def test_shadows_are_cast_on_the_floor_and_by_limbs(tiny_body):
@@ -150,7 +151,7 @@ def test_labels_are_finite_and_depth_counts_from_the_root(tiny_body):
 def test_a_joint_behind_the_lens_is_neither_seen_nor_taught(tiny_body, tmp_path):
     plan = random_plan(np.random.default_rng(1), size_px=SIZE, sources=Sources(), body=tiny_body)
     subject = plan.people[plan.subject]
-    free = replace(plan, people=(subject,), subject=0, laid_over=None, uncovered=np.ones(16, bool))
+    free = replace(plan, people=(subject,), subject=0, laid_over=None, uncovered=np.ones(len(BODY25), bool))
     assert rendered([free])[0].visible.sum() > 5
     way = plan.view.R.T @ np.array([0, 0, 1.0]) * 1e3
     far = replace(plan.view, t=plan.view.t - plan.view.R @ way)  # everybody is behind it
@@ -278,3 +279,16 @@ def test_the_script_of_the_clip_walks_waves_and_squats(tiny_body):
 def test_labels_of_a_sample_are_consistent_types(samples):
     assert all(isinstance(s, Synthetic) for s in samples)
     assert {s.units.dtype for s in samples} == {np.dtype(np.float32)}
+
+
+def test_empty_scenes_show_clothes_and_teach_that_nobody_is_there(tmp_path):
+    list(write_shards(tmp_path, 6, seed=4, size_px=96, faces=1500, empty=True))
+    (found,) = find_datasets([tmp_path])
+    assert (found.kind, len(found.samples)) == ("background", 6)
+    assert all(sample.box is None and not sample.weight.any() for sample in found.samples)
+    shard = read_shard(tmp_path / "shard_0004_00000.npz")
+    assert shard.empty
+    assert not shard.visible.any()
+    list(write_shards(tmp_path / "people", 6, seed=4, size_px=96, faces=1500))
+    people = read_shard(tmp_path / "people" / "shard_0004_00000.npz")
+    assert [a != b for a, b in zip(shard.jpegs, people.jpegs, strict=True)] == [True] * 6
