@@ -82,5 +82,7 @@ def test_the_documents_say_what_was_measured():
     if places.figures.is_file():
         for page, text in renewed_pages(places).items():
             assert page.read_text(encoding="utf-8") == text, page
-    else:  # nothing was taken yet
-        assert marked(list(places.pages)[1].read_text(encoding="utf-8"), MAKER) == ["", "", ""]
+    else:  # nothing was taken yet: the card says which file lies there
+        first, *rest = marked(list(places.pages)[1].read_text(encoding="utf-8"), MAKER)
+        assert load_weights("lite").sha256[:12] in first
+        assert rest == ["", ""]
