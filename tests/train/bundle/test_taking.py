@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from engine.weights import load_weights
 from realtime.marked import marked
 from tests.conftest import REPOSITORY
 from train.bundle.comparison import BundleError
