@@ -62,7 +62,7 @@ PRESETS = {
     # small crops first: several times more images per second; the last stage has the size that ships
     "default": Preset(((0.68, 0.5, 0.4), (1.0, 1.0, 0.4))),
     # for weights that were trained already: small crops and large steps would first undo what they know
-    "continue": Preset(((1.0, 1.0, 0.4),), learning_rate=4e-4),
+    "continue": Preset(((1.0, 1.0, 0.45),), learning_rate=4e-4, frozen=STEM, batch=32),
     # without an end: each sitting goes on where the last one was, and `continue` ends it. The stem learned its edges
     # and colours long before: without its backward pass a step takes a fifth less
     "standing": Preset(((1.0, 1.0, 0.45),), learning_rate=5e-4, schedule="flat", frozen=STEM, lean=True, batch=32),

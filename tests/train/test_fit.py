@@ -151,7 +151,7 @@ def test_the_phases_follow_the_progress():
     recipe = recipe_for("default", 192, hours=2.0)
     assert [p.size_px for p in recipe.phases] == [96, 192]
     assert recipe.phases[-1].until == 1.0
-    assert PRESETS["continue"].phases == ((1.0, 1.0, 0.4),)
+    assert PRESETS["continue"].phases == ((1.0, 1.0, 0.45),)
 
 
 def test_a_stream_gives_the_same_batches_for_the_same_seed(pools):
