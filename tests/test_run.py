@@ -168,7 +168,7 @@ def test_weights_of_another_architecture(clip, tmp_path):
     with safe_open(REPOSITORY / "engine" / "bundled" / "lite.safetensors", framework="pt") as file:
         record = json.loads(file.metadata()["pose"])
         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    record["architecture"]["backbone"] = 34
+    record["architecture"]["backbone"] = 101
     save_file(state, tmp_path / "w.safetensors", metadata={"pose": json.dumps(record)})
     refused(call("--video", clip, "--view", "none", "--weights", tmp_path / "w.safetensors"), "tensors do not fit")
 
